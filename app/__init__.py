@@ -1,0 +1,1 @@
+"""Joins language models and storage into Inkglass."""

@@ -1,0 +1,1 @@
+"""The conversation manager: send, stop, retry, edit, branch, continue, title."""

@@ -1,0 +1,1 @@
+"""One file, one import format: pure functions that give records."""

@@ -1,0 +1,1 @@
+"""Writing modes as data: one file a mode."""

@@ -1,0 +1,1 @@
+"""Language models and nothing else: knows neither the app nor the storage."""

@@ -1,0 +1,1 @@
+"""One file, one way to get an endpoint that speaks the OpenAI chat-completions protocol."""
