@@ -1,0 +1,1 @@
+"""One panel of the page a file: its Gradio components and nothing else."""

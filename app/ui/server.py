@@ -1,0 +1,43 @@
+"""The server: our own FastAPI app with the page mounted in it, behind the guards of `security`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from app.bootstrap import Parts
+from app.ui.i18n import load_strings
+from app.ui.page import build_page
+from app.ui.render import code_css
+from app.ui.security import protect
+from app.ui.theme import build_theme
+
+STATIC = Path(__file__).with_name("static")
+HEAD = '<script type="module" src="/inkglass/static/page.js"></script>'
+
+
+def create_app(parts: Parts, *, port: int) -> FastAPI:
+    """The whole web application, ready for uvicorn; `port` is the one that is bound."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/inkglass/static", StaticFiles(directory=STATIC), name="static")
+    css = (STATIC / "inkglass.css").read_text(encoding="utf-8")
+    gr.mount_gradio_app(
+        app,
+        build_page(parts, load_strings()),
+        path="/",
+        theme=build_theme(),
+        css=css + code_css(),
+        head=HEAD,
+        ssr_mode=False,
+        footer_links=[],
+        run_history=False,
+        pwa=False,
+        favicon_path=str(STATIC / "icon.svg"),
+        enable_monitoring=False,
+        show_error=False,
+    )
+    protect(app, host=parts.settings.host, port=port, password=parts.settings.password)
+    return app

@@ -1,0 +1,53 @@
+// The composer: keeps a draft on the server, counts its tokens, and lets an input method finish its words.
+import { type } from "./dom.js";
+
+const DRAFT_AFTER = 600;
+const COUNT_AFTER = 350;
+
+export function boot(page) {
+  let draftTimer = null;
+  let countTimer = null;
+  const field = () => document.querySelector("#composer textarea");
+
+  const keep = () => {
+    clearTimeout(draftTimer);
+    draftTimer = null;
+    if (field()) page.server.keep_draft({ ...page.where(), text: field().value }).catch(() => page.follower.setOffline(true));
+  };
+
+  const count = async () => {
+    const text = field()?.value ?? "";
+    const conversation = page.conversation?.id ?? null;
+    try {
+      const counted = await page.server.count({ ...page.where(), text });
+      if ((page.conversation?.id ?? null) === conversation) page.status.counted(counted);
+    } catch {
+      page.follower.setOffline(true);
+    }
+  };
+
+  document.addEventListener("input", (event) => {
+    if (event.target !== field()) return;
+    clearTimeout(draftTimer);
+    clearTimeout(countTimer);
+    draftTimer = setTimeout(keep, DRAFT_AFTER);
+    countTimer = setTimeout(count, COUNT_AFTER);
+  });
+  document.addEventListener("visibilitychange", () => document.hidden && draftTimer !== null && keep());
+  window.addEventListener("pagehide", () => draftTimer !== null && keep());
+
+  // Enter that ends a word of an input method belongs to the input method, not to Send.
+  document.addEventListener("keydown", (event) => {
+    if (event.target !== field() || event.key !== "Enter") return;
+    if (event.isComposing || event.keyCode === 229) event.stopPropagation();
+    else if (document.body.dataset.live === "true" && !event.shiftKey) {
+      event.preventDefault();
+      event.stopPropagation();
+    } else {
+      clearTimeout(draftTimer);
+      draftTimer = null;
+    }
+  }, { capture: true });
+
+  return { clear: () => type(field(), "") };
+}

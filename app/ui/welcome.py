@@ -1,0 +1,54 @@
+"""What the first page says: which model runs, how big it is, what it is good for, and four ways to begin."""
+
+from __future__ import annotations
+
+from app.bootstrap import Parts
+from app.ui.view import Json, Words
+from models.types import ModelSpec
+
+
+def model_choices(parts: Parts) -> list[tuple[str, str]]:
+    """The models on this machine as (name, id)."""
+    return [(spec.name, spec.id) for spec in parts.models()]
+
+
+def mode_choices(parts: Parts, language: str) -> list[tuple[str, str]]:
+    """The writing modes as (name in the language, key)."""
+    return [(mode.name[language], mode.key) for mode in parts.modes]
+
+
+def model_size(spec: ModelSpec) -> str:
+    """Parameters and size on disk in short: "135M, 98 MB"."""
+    sizes = []
+    if spec.parameters:
+        millions = spec.parameters / 1e6
+        sizes.append(f"{millions / 1000:.1f}B" if millions >= 1000 else f"{millions:.0f}M")
+    if spec.size_bytes:
+        megabytes = spec.size_bytes / 1e6
+        sizes.append(f"{megabytes / 1000:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB")
+    return ", ".join(sizes) or "?"
+
+
+def welcome_json(parts: Parts, words: Words) -> Json:
+    """The empty page: what runs here, and the first mode's example prompts."""
+    spec = parts.supervisor.status().model
+    if spec is None:
+        sentence = words("welcome_no_model", folder=str(parts.model_folder()))
+    elif spec.is_starter:
+        sentence = words("welcome_starter", name=spec.name, size=model_size(spec))
+    elif spec.url:
+        sentence = words("welcome_remote", name=spec.name, address=spec.url)
+    else:
+        sentence = words("welcome_model", name=spec.name, size=model_size(spec))
+    kept = "" if spec is not None and spec.url else words("welcome_kept")
+    examples = parts.modes[0].examples[words.language]
+    return {"title": words("welcome"), "sentence": sentence, "kept": kept, "examples": list(examples)}
+
+
+def about_json(parts: Parts, words: Words) -> list[str]:
+    """The lines at the foot of the details: where things are, and the keys."""
+    return [
+        words("shortcuts"),
+        words("model_folder", folder=str(parts.model_folder())),
+        words("data_folder", folder=str(parts.settings.data_dir)),
+    ]
