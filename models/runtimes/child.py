@@ -30,7 +30,7 @@ _SECRETS = "INKGLASS_"
 
 
 class ChildEngine:
-    """An engine in a child process. It ends with `stop()`, by itself, or with this process's end of the pipe."""
+    """An engine in a child process. It ends with `stop()`, by itself, or when this process does."""
 
     def __init__(self, process: subprocess.Popen[bytes], endpoint: Endpoint, context: int | None, log: Path):
         self._process = process

@@ -1,7 +1,7 @@
-"""A worker's line to the app that started it: parameters in, reports out, and the app's end is the worker's end.
+"""A worker's line to the app that started it: parameters in, reports out, and both end together.
 
-The app writes one line of JSON to the worker's stdin and keeps the pipe open. The worker answers with lines of
-JSON on stdout, one object each:
+The app writes one line of JSON to the worker's stdin and keeps the pipe open. The worker answers with lines
+of JSON on stdout, one object each:
 
     {"progress": 0.25}                             loading, a fraction from 0.0 to 1.0
     {"ready": {"url": "http://127.0.0.1:41003", "context_length": 8192}}
