@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import gradio as gr
@@ -18,7 +18,7 @@ from app.ui.panels.details import THEMES, DetailsPanel, details_panel
 from app.ui.panels.sidebar import SidebarPanel, sidebar_panel
 from app.ui.panels.transcript import TranscriptPanel, transcript_panel
 from app.ui.view import Json, Words
-from app.ui.welcome import about_json, model_choices, mode_choices, welcome_json
+from app.ui.welcome import about_json, mode_choices, model_choices, welcome_json
 
 QUIET: Mapping[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """Every act is one short request: no queue, no open stream that would use up the browser's connections."""
@@ -72,7 +72,7 @@ def build_page(parts: Parts, strings: Strings) -> gr.Blocks:
     with gr.Blocks(title=words("app_name"), fill_width=True, analytics_enabled=False) as page:
         with gr.Row(elem_id="shell"):
             with gr.Column(elem_id="sidebar"):
-                sidebar = sidebar_panel(words, [following.conversations])
+                sidebar = sidebar_panel(words, [_question(following.conversations)])
             with gr.Column(elem_id="main"):
                 transcript = transcript_panel(_questions(following))
                 composer = composer_panel(
@@ -89,7 +89,7 @@ def build_page(parts: Parts, strings: Strings) -> gr.Blocks:
 
 
 def _questions(following: Following) -> list[Callable[[Any], Any]]:
-    return [
+    asked = (
         following.follow,
         following.window,
         following.earlier,
@@ -98,7 +98,18 @@ def _questions(following: Following) -> list[Callable[[Any], Any]]:
         following.prompt,
         following.count,
         following.keep_draft,
-    ]
+    )
+    return [_question(method) for method in asked]
+
+
+def _question(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A plain function of the same name: Gradio marks server functions, and a bound method takes no mark."""
+
+    @wraps(method)
+    def ask(data: Any) -> Any:
+        return method(data)
+
+    return ask
 
 
 def _wire_conversation(actions: Actions, panels: Panels) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import gradio as gr
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from starlette.staticfiles import StaticFiles
 
 from app.bootstrap import Parts
@@ -16,20 +16,28 @@ from app.ui.security import protect
 from app.ui.theme import build_theme
 
 STATIC = Path(__file__).with_name("static")
-HEAD = '<script type="module" src="/inkglass/static/page.js"></script>'
+HEAD = """
+<link rel="stylesheet" href="/inkglass/static/inkglass.css">
+<link rel="stylesheet" href="/inkglass/code.css">
+<script type="module" src="/inkglass/static/page.js"></script>
+"""
 
 
 def create_app(parts: Parts, *, port: int) -> FastAPI:
     """The whole web application, ready for uvicorn; `port` is the one that is bound."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/inkglass/static", StaticFiles(directory=STATIC), name="static")
-    css = (STATIC / "inkglass.css").read_text(encoding="utf-8")
+
+    # Served as files: Gradio's own `css` puts its container before each selector, and then `body[…]` never matches.
+    @app.get("/inkglass/code.css")
+    def code_colours() -> Response:
+        return Response(code_css(), media_type="text/css")
+
     gr.mount_gradio_app(
         app,
         build_page(parts, load_strings()),
         path="/",
         theme=build_theme(),
-        css=css + code_css(),
         head=HEAD,
         ssr_mode=False,
         footer_links=[],

@@ -1,4 +1,4 @@
-"""The look handed to Gradio: its variables point to the tokens of `static/inkglass.css`, one place for colours."""
+"""The look handed to Gradio: its variables point to the tokens of `static/inkglass.css`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Noto Sans Mono",
 
 
 def build_theme() -> gr.themes.Base:
-    """A Gradio theme whose every visible colour is one of ours; both modes, since the tokens change by themselves."""
+    """A Gradio theme whose every visible colour is one of ours; the tokens themselves change with the mode."""
     theme = gr.themes.Base(font=[*SANS, "sans-serif"], font_mono=MONO)
     tokens = {
         "body_background_fill": "var(--paper)",

@@ -58,7 +58,6 @@ def composer_panel(words: Words, modes: Choices, models: Choices, model: str | N
                     show_label=False,
                     container=False,
                     filterable=False,
-                    allow_custom_value=True,
                     elem_id="model-picker",
                 )
                 gr.HTML(

@@ -28,6 +28,7 @@ export function boot(page) {
 
   document.addEventListener("input", (event) => {
     if (event.target !== field()) return;
+    event.target.dir = "auto";
     clearTimeout(draftTimer);
     clearTimeout(countTimer);
     draftTimer = setTimeout(keep, DRAFT_AFTER);

@@ -31,6 +31,7 @@ export class Transcript {
     this.items.clear();
     this.list.replaceChildren();
     this.put(items);
+    this.showWelcome(this.page.conversation);
     this.latest.replaceChildren(icon("down"), t("latest"));
     this.showTop();
   }
