@@ -182,18 +182,22 @@ def _read_reports(pipe: BinaryIO, reports: queue.Queue[dict[str, Any] | None]) -
     reports.put(None)
 
 
-def _failure(failed: Mapping[str, str], spec: ModelSpec) -> ModelError:
+def _failure(failed: Mapping[str, Any], spec: ModelSpec) -> ModelError:
     kind, detail = failed.get("kind", "other"), failed.get("detail", "no reason given")
     if kind == "invalid_file":
         return ModelFileInvalid(path=str(spec.path), reason=detail)
     if kind == "too_large":
-        return too_large(spec, spec.size_bytes or 0)
+        needed = failed.get("needed_bytes") or spec.size_bytes or 0
+        return too_large(spec, needed, failed.get("available_bytes"))
     return EngineStartFailed(name=spec.name, detail=detail)
 
 
-def too_large(spec: ModelSpec, needed_bytes: int) -> ModelTooLarge:
-    """The error for a model that needs more memory than is free now, in GB with one decimal."""
-    free = psutil.virtual_memory().available
+def too_large(spec: ModelSpec, needed_bytes: int, available_bytes: int | None = None) -> ModelTooLarge:
+    """The error for a model that needs more memory than is free now, in GB with one decimal.
+
+    `available_bytes` is the free memory of the device that the model was for; by default main memory's.
+    """
+    free = psutil.virtual_memory().available if available_bytes is None else available_bytes
     return ModelTooLarge(
         name=spec.name, needed_gb=round(needed_bytes / 1e9, 1), available_gb=round(free / 1e9, 1)
     )

@@ -62,9 +62,12 @@ class Lifeline:
         """Report that the engine answers at `url` (ends before `/v1`), with tokens per request."""
         self._report({"ready": {"url": url, "context_length": context_length}})
 
-    def failed(self, kind: FailureKind, detail: str) -> None:
-        """Report why the engine will not start, in a short English phrase. The worker should end then."""
-        self._report({"failed": {"kind": kind, "detail": detail}})
+    def failed(self, kind: FailureKind, detail: str, **numbers: int) -> None:
+        """Report why the engine will not start, in a short English phrase. The worker should end then.
+
+        A worker that knows the `needed_bytes` and `available_bytes` of a model that is `too_large` says them.
+        """
+        self._report({"failed": {"kind": kind, "detail": detail, **numbers}})
 
     def wait(self) -> None:
         """Sleep for as long as the app keeps the pipe open."""
