@@ -35,15 +35,15 @@ class Job:
 
 
 class Scheduler:
-    """Gives every running request one step in turn.
+    """Gives every running request one step in turn, for as long as the process lives.
 
     One thread for all: two threads in torch would fight for the same cores, and a lock would not be fair.
     """
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
+        self._running: set[Job] = set()
         self._some = threading.Condition()
-        self._closed = False
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
 
@@ -52,30 +52,30 @@ class Scheduler:
         job = Job(steps, deliver)
         with self._some:
             self._jobs.append(job)
+            self._running.add(job)
             self._some.notify()
         return job
 
-    def close(self) -> None:
-        """Cancel what runs and end the thread."""
+    @property
+    def running(self) -> int:
+        """How many requests are running or waiting for their turn."""
         with self._some:
-            self._closed = True
-            for job in self._jobs:
-                job.cancel()
-            self._some.notify()
-        self._thread.join()
+            return len(self._running)
 
     def _run(self) -> None:
         with torch.inference_mode():
-            while (job := self._next()) is not None:
-                if self._step(job):
-                    with self._some:
+            while True:
+                job = self._next()
+                goes_on = self._step(job)
+                with self._some:
+                    if goes_on:
                         self._jobs.append(job)
+                    else:
+                        self._running.discard(job)
 
-    def _next(self) -> Job | None:
+    def _next(self) -> Job:
         with self._some:
             while not self._jobs:
-                if self._closed:
-                    return None
                 self._some.wait()
             return self._jobs.popleft()
 
@@ -83,7 +83,7 @@ class Scheduler:
         """Run one step of `job`; whether there may be another."""
         end: Exception | None = None
         try:
-            if not (job.cancelled or self._closed):
+            if not job.cancelled:
                 job.deliver(next(job.steps))
                 return True
             job.steps.close()

@@ -153,6 +153,10 @@ def _add_facts(app: FastAPI, service: Service) -> None:
         meta = {"n_ctx": model.context_length, "n_params": model.network.num_parameters()}
         return {"object": "list", "data": [{"id": service.name, "object": "model", "meta": meta}]}
 
+    @app.get("/slots")
+    async def slots() -> list[Json]:
+        return [{"id": number, "is_processing": True} for number in range(service.scheduler.running)]
+
     @app.get("/props")
     async def props() -> Json:
         return {

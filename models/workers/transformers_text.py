@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 REPLACEMENT = "\ufffd"
+LONGEST_CHARACTER = 4
+"""Bytes of a character in UTF-8, so tokens that one can be spread over."""
 TAIL = 6
 """Tokens of the prompt that are decoded along, so that a leading space comes out right."""
 
@@ -29,7 +31,8 @@ class Detokenizer:
         """The text that `token` completes: often one word, "" while a character is still incomplete."""
         self._tokens.append(token)
         known, text = self._decode(self._read), self._decode(len(self._tokens))
-        if text.endswith(REPLACEMENT) or len(text) <= len(known):
+        unfinished = text.endswith(REPLACEMENT) and len(self._tokens) - self._read < LONGEST_CHARACTER
+        if unfinished or len(text) <= len(known):
             return ""
         self._start, self._read = self._read, len(self._tokens)
         return text[len(known) :]
