@@ -9,7 +9,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-HIDDEN, HEADS, LAYERS = 32, 2, 2
+HIDDEN, HEADS, LAYERS = 64, 2, 2
 CONTEXT = 16384
 """Long enough that a reply up to its end takes far longer than a test waits for a cancelled one to stop."""
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -67,7 +67,7 @@ def _tensors(vocabulary: dict[str, int]) -> dict[str, np.ndarray]:
     random = np.random.default_rng(7)
 
     def normal(*shape: int) -> np.ndarray:
-        return (random.standard_normal(shape) * 0.4).astype(np.float32)
+        return (random.standard_normal(shape) * 0.3).astype(np.float32)
 
     head = normal(len(vocabulary), HIDDEN)
     head[[i for token, i in vocabulary.items() if not "!" <= token <= "~" or len(token) > 1]] = 0
