@@ -52,6 +52,11 @@ class DiskFull(StorageError):
     template = "The disk that holds {path} is full. Free some space, then try again; your text is kept."
 
 
+class DatabaseInUse(StorageError):
+    code = "database_in_use"
+    template = "Another Inkglass is running on {path}. Use that one, or start with another --data-dir."
+
+
 class DatabaseReadOnly(StorageError):
     code = "database_read_only"
     template = "{path} cannot be written. Check the permissions of the data folder."

@@ -1,0 +1,15 @@
+"""Alembic's environment: the connection comes from `run.migrate`, and logging is left alone."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from storage.tables import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+    transaction_per_migration=False,
+)
+context.run_migrations()
