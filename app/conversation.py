@@ -1,1 +1,274 @@
 """The conversation manager: send, stop, retry, edit, branch, continue, title."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import EmptyMessage
+from app.modes import Mode
+from app.prompting import Prompting, counter
+from app.titles import title_from
+from app.turns import Turns
+from app.views import MessageView, Sent, TranscriptWindow
+from models.client import Client
+from models.context import reserve_for
+from models.errors import ContextOverflow
+from models.types import ChatMessage, EngineState
+from storage.conversations import Conversations
+from storage.drafts import Drafts
+from storage.errors import StillStreaming
+from storage.messages import Messages
+from storage.records import Conversation, Message, Role
+from storage.text import clean
+
+ANSWERING = (EngineState.READY, EngineState.BUSY)
+
+
+@dataclass(frozen=True)
+class ConversationManager:
+    """Joins history and model: every act commits first, then the reply is written in the background."""
+
+    stored: Conversations
+    messages: Messages
+    drafts: Drafts
+    turns: Turns
+    prompting: Prompting
+    modes: Sequence[Mode]
+
+    # ---- acts that write a reply -------------------------------------------------------------------------------
+
+    def send(
+        self,
+        conversation_id: str | None,
+        text: str,
+        *,
+        expected_head: str | None,
+        mode: str = "dialogue",
+        system_prompt: str | None = None,
+        sampling: Mapping[str, float | int] | None = None,
+    ) -> Sent:
+        """Commit the message and start its reply. None as conversation makes a new one with the given settings.
+
+        Raises EmptyMessage, ContextOverflow (nothing is committed), StaleHead, StillStreaming, StorageError.
+        """
+        text, replaced = self._text(text)
+        prompt = system_prompt or ""
+        if conversation_id is not None:
+            prompt = self.stored.get(conversation_id).system_prompt
+        self._refuse_too_long(self._system(prompt, mode), text)
+        if conversation_id is None:
+            made = self.stored.create(
+                mode=mode,
+                system_prompt=prompt,
+                sampling=dict(sampling or {}),
+                title=title_from(text),
+                title_source="auto",
+            )
+            conversation_id, expected_head = made.id, None
+        asked, reply = self.messages.append_turn(
+            conversation_id, expected_head=expected_head, parent_id=expected_head, text=text, mode=mode
+        )
+        self._begin(reply)
+        return Sent(self.stored.get(conversation_id), asked.id, reply.id, replaced)
+
+    def retry(self, message_id: str, *, expected_head: str | None) -> Sent:
+        """Another reply beside this one (or to this message, if it is the user's)."""
+        message = self.messages.get(message_id)
+        parent = message.id if message.role == "user" else message.parent_id
+        if parent is None:
+            raise EmptyMessage()
+        reply = self.messages.append_reply(parent, expected_head=expected_head, mode=message.mode)
+        self._begin(reply)
+        return Sent(self.stored.get(reply.conversation_id), None, reply.id)
+
+    def edit(self, message_id: str, text: str, *, expected_head: str | None) -> Sent:
+        """The message rewritten as a new branch: a user's gets a new reply, a model's stands as it is."""
+        text, replaced = self._text(text)
+        old = self.messages.get(message_id)
+        if old.role != "user":
+            new = self.messages.append_edited_reply(message_id, text, expected_head=expected_head)
+            return Sent(self.stored.get(old.conversation_id), None, new.id, replaced)
+        conversation = self.stored.get(old.conversation_id)
+        self._refuse_too_long(self._system(conversation.system_prompt, old.mode), text)
+        asked, reply = self.messages.append_turn(
+            old.conversation_id,
+            expected_head=expected_head,
+            parent_id=old.parent_id,
+            text=text,
+            mode=old.mode,
+            edited_from=old.id,
+        )
+        self._begin(reply)
+        return Sent(self.stored.get(old.conversation_id), asked.id, reply.id, replaced)
+
+    def continue_reply(self, message_id: str, *, expected_head: str | None) -> Sent:
+        """Let a stopped, cut or interrupted reply go on from its last word."""
+        reply = self.messages.resume(message_id, expected_head=expected_head)
+        self._begin(reply)
+        return Sent(self.stored.get(reply.conversation_id), None, reply.id)
+
+    def stop(self, conversation_id: str) -> None:
+        """Stop the reply that is being written; its text is kept."""
+        self.turns.stop(conversation_id)
+
+    def _begin(self, reply: Message) -> None:
+        def plan(client: Client) -> Any:
+            conversation = self.stored.get(reply.conversation_id)
+            system = self._system(conversation.system_prompt, reply.mode)
+            return self.prompting.plan(client, conversation, system, reply)
+
+        self.turns.start(reply, plan)
+
+    def _text(self, text: str) -> tuple[str, int]:
+        cleaned, replaced = clean(text)
+        if not cleaned.strip():
+            raise EmptyMessage()
+        return cleaned, replaced
+
+    def _system(self, own: str, mode_key: str) -> str:
+        mode = next((mode for mode in self.modes if mode.key == mode_key), self.modes[0])
+        return own if own.strip() else mode.system
+
+    def _refuse_too_long(self, system: str, text: str) -> None:
+        """Say that a message cannot fit before it is committed, when the model is there to count."""
+        status = self.prompting.supervisor.status()
+        limit = status.context_length
+        if status.state not in ANSWERING or limit is None:
+            return
+        if len(text.encode("utf-8")) + len(system.encode("utf-8")) < limit // 2:
+            return
+        alone = [ChatMessage("user", text)]
+        if system.strip():
+            alone.insert(0, ChatMessage("system", system))
+        with self.prompting.supervisor.use() as client:
+            used = counter(client)(alone)
+        needed = used + reserve_for(limit, None)
+        if needed > limit:
+            raise ContextOverflow(over=needed - limit, needed=needed, limit=limit)
+
+    # ---- acts on the tree --------------------------------------------------------------------------------------
+
+    def select_variant(self, message_id: str) -> None:
+        """Show the newest branch through this message."""
+        message = self.messages.get(message_id)
+        self._still(message.conversation_id)
+        self.stored.select_head(message.conversation_id, self.messages.leaf_under(message_id))
+
+    def branch(self, message_id: str) -> Conversation:
+        """A new conversation that holds everything up to this message."""
+        message = self.messages.get(message_id)
+        return self.stored.copy_branch(message_id, self.stored.get(message.conversation_id).title)
+
+    def trash_message(self, message_id: str) -> None:
+        """Hide the message and what followed it."""
+        self._still(self.messages.get(message_id).conversation_id)
+        self.messages.trash(message_id)
+
+    def restore_message(self, message_id: str) -> None:
+        """Undo of `trash_message`."""
+        self._still(self.messages.get(message_id).conversation_id)
+        self.messages.restore(message_id)
+
+    def _still(self, conversation_id: str) -> None:
+        if self.turns.live(conversation_id) is not None:
+            raise StillStreaming()
+
+    # ---- conversations -----------------------------------------------------------------------------------------
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        """The conversation; NotFound where there is none."""
+        return self.stored.get(conversation_id)
+
+    def message(self, message_id: str) -> Message:
+        """The message; NotFound where there is none."""
+        return self.messages.get(message_id)
+
+    def conversations(
+        self, *, before: int | None = None, limit: int = 50, title_query: str = "", trashed: bool = False
+    ) -> list[Conversation]:
+        """A page of the list, newest activity first."""
+        return self.stored.page(before=before, limit=limit, title_query=title_query, trashed=trashed)
+
+    def list_version(self) -> int:
+        """Grows with every change of the list."""
+        return self.stored.version()
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        """Give a title; it is never replaced by an automatic one."""
+        title, _ = self._text(title)
+        self.stored.rename(conversation_id, " ".join(title.split())[:200], "user")
+
+    def change_settings(self, conversation_id: str, **settings: Any) -> None:
+        """Set the given ones of system_prompt, sampling, mode, model_id."""
+        if "system_prompt" in settings:
+            settings["system_prompt"] = clean(settings["system_prompt"])[0]
+        self.stored.change_settings(conversation_id, **settings)
+
+    def trash_conversation(self, conversation_id: str) -> None:
+        """Put the conversation in the trash; a reply that is being written there is stopped and kept."""
+        self.turns.stop(conversation_id)
+        self.stored.trash(conversation_id)
+
+    def restore_conversation(self, conversation_id: str) -> None:
+        """Undo of `trash_conversation`."""
+        self.stored.restore(conversation_id)
+
+    # ---- what a tab shows --------------------------------------------------------------------------------------
+
+    def window(self, conversation_id: str, *, limit: int = 60, before: str | None = None) -> TranscriptWindow:
+        """The last `limit` messages of the shown branch, or those above message `before`."""
+        live = self.turns.live(conversation_id)
+        conversation = self.stored.get(conversation_id)
+        leaf = conversation.head_id if before is None else self.messages.get(before).parent_id
+        items = self.messages.path(leaf, limit=limit) if leaf else []
+        views = tuple(
+            MessageView(
+                item.message,
+                item.variants,
+                live
+                if live and live.message_id == item.message.id and item.message.status == "streaming"
+                else None,
+            )
+            for item in items
+        )
+        last = next((v.message.reply for v in reversed(views) if v.message.reply), None)
+        left_out = (
+            next((p.message_id for p in last.prompt if p.message_id), None)
+            if last and last.left_out
+            else None
+        )
+        used = (last.prompt_tokens or 0) + (last.completion_tokens or 0) if last else None
+        return TranscriptWindow(
+            conversation=conversation,
+            items=views,
+            earlier=views[0].message.depth if views else 0,
+            left_out_above=left_out,
+            context_used=used,
+            context_length=last.context_length if last else None,
+        )
+
+    def exact_prompt(self, message_id: str) -> list[tuple[Role, str]]:
+        """The messages that were sent for a reply."""
+        return self.messages.prompt(message_id)
+
+    def draft(self, key: str) -> str:
+        """What stands unsent: key is a conversation's id or "new"."""
+        return self.drafts.get(key)
+
+    def save_draft(self, key: str, text: str) -> None:
+        """Keep what stands unsent."""
+        self.drafts.save(key, clean(text)[0])
+
+    def count_draft(self, conversation_id: str | None, text: str) -> tuple[int | None, int | None]:
+        """Tokens that the conversation so far and `text` take of the window; None where nobody can count now."""
+        status = self.prompting.supervisor.status()
+        if status.state not in ANSWERING:
+            return None, status.context_length
+        used = self.window(conversation_id, limit=4).context_used if conversation_id else None
+        if not text:
+            return used or 0, status.context_length
+        with self.prompting.supervisor.use() as client:
+            own = counter(client)([ChatMessage("user", text)])
+        return (used or 0) + own, status.context_length

@@ -1,0 +1,26 @@
+"""The few refusals of the app itself, built like those of `models.errors` and `storage.errors`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AppError(Exception):
+    """A refusal. `str()` is a whole English sentence with the next step."""
+
+    code: ClassVar[str] = "app"
+    template: ClassVar[str] = "This cannot be done: {detail}."
+
+    def __init__(self, **params: str | int | float) -> None:
+        self.params = params
+        super().__init__(self.template.format(**params))
+
+
+class EmptyMessage(AppError):
+    code = "empty_message"
+    template = "There is nothing to send yet. Write something first."
+
+
+def all_app_errors() -> tuple[type[AppError], ...]:
+    """Every class of this module, for the page's table of words and its test."""
+    return (AppError, *AppError.__subclasses__())
