@@ -40,11 +40,11 @@ class Prompts:
         """The prompt as tokens. Control tokens that somebody wrote or pasted are read as plain text."""
         return tuple(self._apply(prompt, tokenize=True))
 
-    def tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
-        """The tokens of plain text."""
+    def tokenize(self, text: str, parse_special: bool) -> list[int]:
+        """The tokens of a text. `parse_special`: what looks like a control token is one."""
         with self._lock:
             tokens: list[int] = self._tokenizer.encode(
-                text, add_special_tokens=add_special, split_special_tokens=not parse_special
+                text, add_special_tokens=False, split_special_tokens=not parse_special
             )
         return tokens
 

@@ -117,8 +117,13 @@ class ChatRequest(Prompt):
 
 
 class TokenizeRequest(_Accepting):
+    """Text to cut into tokens.
+
+    `add_special` is ignored: here a chat template writes every special token of a prompt itself, and a prompt
+    from /apply-template is to count as many tokens as its completion does.
+    """
+
     content: str
-    add_special: bool = False
     parse_special: bool = True
 
 

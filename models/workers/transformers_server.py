@@ -171,7 +171,7 @@ def _add_facts(app: FastAPI, service: Service) -> None:
 def _add_prompts(app: FastAPI, service: Service) -> None:
     @app.post("/tokenize")
     def tokenize(body: TokenizeRequest) -> Json:
-        return {"tokens": service.prompts.tokenize(body.content, body.add_special, body.parse_special)}
+        return {"tokens": service.prompts.tokenize(body.content, body.parse_special)}
 
     @app.post("/apply-template")
     def apply_template(body: Prompt) -> Json:

@@ -183,7 +183,7 @@ def test_reading_a_long_prompt_is_reported(http: httpx.Client) -> None:
 def test_tokens_are_counted_exactly(http: httpx.Client) -> None:
     prompt = http.post("/apply-template", json={"messages": HELLO}).json()["prompt"]
     assert prompt == "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
-    tokens = http.post("/tokenize", json={"content": prompt, "parse_special": True}).json()["tokens"]
+    tokens = http.post("/tokenize", json={"content": prompt, "add_special": True}).json()["tokens"]
     counted = http.post("/v1/chat/completions/input_tokens", json={"messages": HELLO}).json()
     assert counted["input_tokens"] == len(tokens) == complete(http)["usage"]["prompt_tokens"]
 
