@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import gradio as gr
@@ -23,6 +24,16 @@ HEAD = """
 """
 
 
+def page_version() -> int:
+    """A number that changes with the page's own code, and not with a restart.
+
+    Gradio's script reloads an open tab when this number changes. Left to Gradio it is random, so that every restart of
+    the app would reload the tab and take what stands in the composer.
+    """
+    ours = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in {".py", ".js", ".css", ".toml"})
+    return zlib.crc32(b"".join(path.read_bytes() for path in ours) + gr.__version__.encode())
+
+
 def create_app(parts: Parts, *, port: int) -> FastAPI:
     """The whole web application, ready for uvicorn; `port` is the one that is bound."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -33,9 +44,11 @@ def create_app(parts: Parts, *, port: int) -> FastAPI:
     def code_colours() -> Response:
         return Response(code_css(), media_type="text/css")
 
+    page = build_page(parts, load_strings())
+    page.app_id = page_version()
     gr.mount_gradio_app(
         app,
-        build_page(parts, load_strings()),
+        page,
         path="/",
         theme=build_theme(),
         head=HEAD,
