@@ -10,6 +10,8 @@ from typing import Literal
 Role = Literal["system", "user", "assistant"]
 RuntimeName = Literal["llama_cpp", "transformers", "remote"]
 FinishReason = Literal["stop", "length", "cancelled"]
+Dialect = Literal["llama_cpp", "vllm", "openai"]
+"""What an endpoint knows beyond the plain protocol. Our own engines all speak as llama.cpp's server does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Endpoint:
     url: str
     model: str
     api_key: str | None = field(default=None, repr=False)
+    dialect: Dialect = "llama_cpp"
 
 
 @dataclass(frozen=True, slots=True)

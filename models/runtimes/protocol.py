@@ -9,7 +9,7 @@ from typing import Protocol
 from models.types import Endpoint, ModelSpec
 
 ProgressCallback = Callable[[float], None]
-"""Called with the fraction of loading done, 0.0 to 1.0, never going back."""
+"""Called often, with the fraction of loading done, 0.0 to 1.0, never going back. What it raises ends the start."""
 
 
 class Engine(Protocol):
@@ -30,6 +30,9 @@ class Engine(Protocol):
     def log_path(self) -> Path | None: ...
 
     def alive(self) -> bool: ...
+
+    def wait(self) -> object:
+        """Block until the engine has ended, by itself or by `stop()`."""
 
     def stop(self) -> None:
         """End the engine and free its memory. Safe to call twice."""
