@@ -13,6 +13,8 @@ from models.workers.transformers_sampling import Likelihood, Sampling
 
 MAX_TOP_LOGPROBS = 100
 MAX_STOPS = 32
+LOWEST_LOGPROB = -1e4
+"""Stands for a probability of zero, whose logarithm JSON cannot hold."""
 Json = dict[str, Any]
 
 
@@ -185,7 +187,12 @@ class Replies:
 
     def _entry(self, token: int, logprob: float) -> Json:
         text = self._model.tokenizer.decode([token])
-        return {"id": token, "token": text, "bytes": list(text.encode()), "logprob": logprob}
+        return {
+            "id": token,
+            "token": text,
+            "bytes": list(text.encode()),
+            "logprob": max(logprob, LOWEST_LOGPROB),
+        }
 
     def _chunk(self, delta: Json, reason: str | None) -> Json:
         choice = {"finish_reason": reason, "index": 0, "delta": delta}

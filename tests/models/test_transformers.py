@@ -10,11 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tiny_model import CONTEXT, write_tiny_model
+from tiny_model import CONTEXT
 
 from models.runtimes.child import ChildEngine
-from models.runtimes.transformers import TransformersRuntime
-from models.types import ModelSpec
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -26,24 +24,9 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(scope="module")
-def loading() -> list[float]:
-    return []
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory, loading: list[float]) -> Iterator[ChildEngine]:
-    folder = write_tiny_model(tmp_path_factory.mktemp("model") / "tiny")
-    spec = ModelSpec("tiny", "Tiny", "transformers", path=folder)
-    engine = TransformersRuntime(tmp_path_factory.mktemp("logs")).start(spec, loading.append)
-    yield engine
-    engine.stop()
-    assert not engine.alive()
-
-
 @pytest.fixture
-def http(engine: ChildEngine) -> Iterator[httpx.Client]:
-    with connect(engine) as client:
+def http(tiny_engine: ChildEngine) -> Iterator[httpx.Client]:
+    with connect(tiny_engine) as client:
         yield client
 
 
@@ -76,18 +59,20 @@ def events(answer: httpx.Response) -> Iterator[dict[str, Any]]:
             yield json.loads(line.removeprefix("data: "))
 
 
-def test_progress_grows_to_one_and_the_context_is_known(engine: ChildEngine, loading: list[float]) -> None:
-    assert loading == sorted(loading)
-    assert loading[-1] == 1.0
-    assert len(set(loading)) > 3
-    assert engine.context_length == CONTEXT
+def test_progress_grows_to_one_and_the_context_is_known(
+    tiny_engine: ChildEngine, tiny_loading: list[float]
+) -> None:
+    assert tiny_loading == sorted(tiny_loading)
+    assert tiny_loading[-1] == 1.0
+    assert len(set(tiny_loading)) > 3
+    assert tiny_engine.context_length == CONTEXT
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/models", "/props", "/slots", "/nowhere"])
 @pytest.mark.parametrize("key", ["Bearer wrong", "", None])
-def test_every_route_wants_the_key(engine: ChildEngine, path: str, key: str | None) -> None:
+def test_every_route_wants_the_key(tiny_engine: ChildEngine, path: str, key: str | None) -> None:
     headers = {} if key is None else {"Authorization": key}
-    assert httpx.get(engine.endpoint.url + path, headers=headers).status_code == 401
+    assert httpx.get(tiny_engine.endpoint.url + path, headers=headers).status_code == 401
 
 
 def test_a_stream_is_the_answer_in_pieces(http: httpx.Client) -> None:
@@ -248,30 +233,30 @@ def test_a_closed_connection_stops_the_model(http: httpx.Client) -> None:
     until(lambda: http.get("/slots").json() == [])
 
 
-def test_a_client_that_waits_for_the_whole_reply_and_goes_stops_the_model(engine: ChildEngine) -> None:
+def test_a_client_that_waits_for_the_whole_reply_and_goes_stops_the_model(tiny_engine: ChildEngine) -> None:
     request = {"messages": HELLO, "max_tokens": None, "temperature": 0}
-    with connect(engine) as impatient, pytest.raises(httpx.ReadTimeout):
+    with connect(tiny_engine) as impatient, pytest.raises(httpx.ReadTimeout):
         impatient.post("/v1/chat/completions", json=request, timeout=httpx.Timeout(30, read=0.2))
-    with connect(engine) as http:
+    with connect(tiny_engine) as http:
         until(lambda: http.get("/slots").json() == [])
 
 
-def test_a_second_request_is_answered_while_the_first_is_written(engine: ChildEngine) -> None:
-    with connect(engine) as one, connect(engine) as two:
-        first = chunks(one, max_tokens=400)
+def test_a_second_request_is_answered_while_the_first_is_written(tiny_engine: ChildEngine) -> None:
+    with connect(tiny_engine) as one, connect(tiny_engine) as two:
+        first = chunks(one, max_tokens=150)
         next(first)
         assert text(complete(two, max_tokens=5))
         rest = [chunk["choices"][0]["delta"].get("content") or "" for chunk in first]
-    with connect(engine) as http:
-        assert "".join(rest) == text(complete(http, max_tokens=400, cache_prompt=False))
+    with connect(tiny_engine) as http:
+        assert "".join(rest) == text(complete(http, max_tokens=150, cache_prompt=False))
 
 
-def test_requests_at_once_do_not_change_each_other(engine: ChildEngine) -> None:
+def test_requests_at_once_do_not_change_each_other(tiny_engine: ChildEngine) -> None:
     def reply(seed: int) -> str:
-        with connect(engine) as http:
-            return text(complete(http, temperature=1.0, seed=seed, max_tokens=80, cache_prompt=False))
+        with connect(tiny_engine) as http:
+            return text(complete(http, temperature=1.0, seed=seed, max_tokens=40, cache_prompt=False))
 
-    alone = {seed: reply(seed) for seed in range(4)}
+    alone = {seed: reply(seed) for seed in range(3)}
     together: dict[int, str] = {}
     threads = [threading.Thread(target=lambda s=seed: together.update({s: reply(s)})) for seed in alone]
     for thread in threads:
