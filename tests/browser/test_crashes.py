@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.browser.chat_page import LONG, act, last_reply, replies, send, wait_done
+from tests.browser.chat_page import LONG, act, ask, last_reply, replies, send, wait_done
 from tests.browser.running_app import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_model]
@@ -45,8 +45,7 @@ def test_after_kill_9_of_the_app_at_most_half_a_second_of_the_reply_is_missing(a
 
 def test_an_open_tab_finds_the_app_again_after_a_crash_and_its_text_is_kept(app, open_page):
     page = open_page(app.url)
-    send(page, "Hello!")
-    wait_done(page)
+    ask(page, "Hello!")
     page.fill("#composer textarea", "Typed but not sent")
     app.kill()
     until(lambda: "does not answer" in page.inner_text("#status"), what="the status line says so")
@@ -56,6 +55,18 @@ def test_an_open_tab_finds_the_app_again_after_a_crash_and_its_text_is_kept(app,
     assert page.input_value("#composer textarea") == "Typed but not sent"
     page.press("#composer textarea", "Enter")
     until(lambda: len(replies(page)) == 2, what="the second message is answered")
+
+
+def test_pressing_enter_while_the_app_is_down_does_not_lose_the_text(app, open_page):
+    page = open_page(app.url)
+    app.kill()
+    send(page, "Nobody hears this yet")
+    until(lambda: "does not answer" in page.inner_text("#status"), what="the status line says so")
+    app.start(app.port)
+    # Gradio's own script reloads a tab whose request failed, once the server is back.
+    until(lambda: page.evaluate("document.querySelector('#status .state-words')?.textContent") == "Ready", 40)
+    until(lambda: page.input_value("#composer textarea") == "Nobody hears this yet", what="the text is back")
+    assert page.locator(".message").count() == 0
 
 
 def test_kill_9_of_the_engine_keeps_the_text_and_the_next_send_works(app, open_page):

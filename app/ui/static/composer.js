@@ -1,8 +1,10 @@
 // The composer: keeps a draft on the server, counts its tokens, and lets an input method finish its words.
+// A copy for this tab alone outlives a reload while the server is away: unsent text is never lost.
 import { type } from "./dom.js";
 
 const DRAFT_AFTER = 600;
 const COUNT_AFTER = 350;
+const UNSENT = "inkglass-unsent";
 
 export function boot(page) {
   let draftTimer = null;
@@ -35,7 +37,11 @@ export function boot(page) {
     countTimer = setTimeout(count, COUNT_AFTER);
   });
   document.addEventListener("visibilitychange", () => document.hidden && draftTimer !== null && keep());
-  window.addEventListener("pagehide", () => draftTimer !== null && keep());
+  window.addEventListener("pagehide", () => {
+    if (draftTimer !== null) keep();
+    const text = field()?.value;
+    if (text) sessionStorage.setItem(UNSENT, JSON.stringify({ conversation: page.where().conversation, text }));
+  });
 
   // Enter that ends a word of an input method belongs to the input method, not to Send.
   document.addEventListener("keydown", (event) => {
@@ -44,11 +50,14 @@ export function boot(page) {
     else if (document.body.dataset.live === "true" && !event.shiftKey) {
       event.preventDefault();
       event.stopPropagation();
-    } else {
-      clearTimeout(draftTimer);
-      draftTimer = null;
     }
   }, { capture: true });
 
-  return { clear: () => type(field(), "") };
+  // After a reload: what this tab had in the composer, unless the server knows a draft or the message arrived.
+  return function restore() {
+    const unsent = JSON.parse(sessionStorage.getItem(UNSENT) ?? "null");
+    sessionStorage.removeItem(UNSENT);
+    if (!unsent || field().value || unsent.conversation !== page.where().conversation) return;
+    if (page.transcript.lastOwnText() !== unsent.text.trim()) type(field(), unsent.text);
+  };
 }

@@ -28,11 +28,11 @@ class Page {
     this.titlebar = new TitleBar(this);
     this.drawers = new Drawers(this);
     this.follower = new Follower(this);
+    window.addEventListener("popstate", () => this.act("open", { id: this.address() }));
+    this.restoreUnsent = bootComposer(this);
+    bootKeys(this);
     mounts.transcript.watch("value", () => this.apply(mounts.transcript.props.value));
     if (mounts.transcript.props.value) this.apply(mounts.transcript.props.value);
-    window.addEventListener("popstate", () => this.act("open", { id: this.address() }));
-    bootComposer(this);
-    bootKeys(this);
   }
 
   address() {
@@ -66,7 +66,9 @@ class Page {
     if (view.notice) this.notices.show(view.notice);
     else if (!view.refused) this.notices.clearError();
     if (view.strings) this.relabel(view);
+    if (document.body.dataset.ready) return;
     document.body.dataset.ready = "true";
+    setTimeout(() => this.restoreUnsent(), 0);
   }
 
   applyPage(view) {

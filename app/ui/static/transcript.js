@@ -224,6 +224,11 @@ export class Transcript {
     this.list.append(node);
   }
 
+  lastOwnText() {
+    const mine = this.list.querySelectorAll(".message.user .body");
+    return mine.length ? mine[mine.length - 1].innerText.trim() : "";
+  }
+
   editLast() {
     const mine = [...this.items.values()].filter((entry) => entry.item.role === "user");
     if (mine.length) openEditor(mine[mine.length - 1].item, this.page);

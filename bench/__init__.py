@@ -1,0 +1,1 @@
+"""Measurements: one command each, one JSON object of named figures on standard output."""
