@@ -66,7 +66,7 @@ def _foreign_code(folder: Path) -> None:
             lambda folder: write_tiny_model(folder, without="model.layers.1.mlp.up_proj.weight"),
             "1 tensors are",
         ),
-        (lambda folder: _edit_config(folder, hidden_size=64), "."),
+        (lambda folder: _edit_config(folder, hidden_size=128), "."),
         (lambda folder: _edit_config(folder, model_type="unheard-of"), "unheard-of"),
         (lambda folder: _edit_config(folder, model_type="bert"), "."),
         (lambda folder: (folder / "tokenizer.json").write_text("{"), "."),
