@@ -117,7 +117,7 @@ class Client:
             extensions={"trace": connection.trace},
         )
         with cancellation.calling(connection.shut_down), translated(self._shown):
-            with contextlib.closing(self._streams.send(request, stream=True)) as response:
+            with contextlib.closing(self._send(request)) as response:
                 if response.status_code != 200:
                     raise refusal(self._shown, response.status_code, response.headers, _bounded(response))
                 request.extensions["timeout"]["read"] = self._read_timeout
@@ -132,12 +132,19 @@ class Client:
             if not completion.finished:
                 raise StreamBroken(url=self._shown)
 
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        if self._streams.is_closed:  # its engine ended after this client was given out
+            raise EndpointUnreachable(url=self._shown)
+        return self._streams.send(request, stream=True)
+
     def _ask(self, path: str, request: Mapping[str, Any]) -> Json:
         """POST `request`; the JSON object that answers, empty where the endpoint offers no such thing."""
         if not self._counts:
             return {}
         timeout = httpx.Timeout(COUNT_TIMEOUT, connect=self._connect_timeout)
         with translated(self._shown):
+            if self._short.is_closed:
+                raise EndpointUnreachable(url=self._shown)
             response = self._short.post(self._url + path, json=request, timeout=timeout)
         if response.status_code in ABSENT:
             return {}
@@ -198,9 +205,9 @@ def translated(url: str) -> Iterator[None]:
 
 def open_http(endpoint: Endpoint, *, keep_alive: bool) -> httpx.Client:
     """A connection pool for `endpoint`: its key in every request, no proxy for an address of this machine."""
-    headers = {"Accept-Encoding": b"identity"}
+    headers = {b"Accept-Encoding": b"identity"}
     if endpoint.api_key:
-        headers["Authorization"] = f"Bearer {endpoint.api_key.strip()}".encode()
+        headers[b"Authorization"] = f"Bearer {endpoint.api_key.strip()}".encode()
     local = is_loopback(endpoint.url)
     return httpx.Client(
         headers=headers,

@@ -24,7 +24,7 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class SamplingOptions:
-    """How the next token is drawn. `None` means: leave it to the layer below (conversation, model, engine)."""
+    """How the next token is drawn. `None` leaves it to the layer below (conversation, model, engine)."""
 
     temperature: float | None = None
     top_p: float | None = None

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -61,18 +61,20 @@ def start_child(
     api_key: str,
     log: Path,
     on_progress: ProgressCallback,
+    measure: Callable[[int], float] | None = None,
 ) -> ChildEngine:
     """Run `python -m module`, hand it `parameters` over its stdin, return once it reports that it is ready.
 
     The worker speaks the protocol of `models.workers.lifeline`. `parameters` must hold the key itself if the
     worker needs it: the key never appears on the command line. `on_progress` is called at least every `TICK`
-    seconds; what it raises ends the child and passes on. Paths in `parameters` must be absolute.
+    seconds; what it raises ends the child and passes on. Paths in `parameters` must be absolute. `measure`
+    tells from outside, by the process id, how far a worker is that cannot report while it loads.
 
     Raises `EngineStartFailed`, `ModelFileInvalid` or `ModelTooLarge`.
     """
     process = _launch(module, log)
     try:
-        ready = _until_ready(process, parameters, spec, log, on_progress)
+        ready = _until_ready(process, parameters, spec, log, on_progress, measure)
     except BaseException:
         end_process(process)
         raise
@@ -131,6 +133,7 @@ def _until_ready(
     spec: ModelSpec,
     log: Path,
     on_progress: ProgressCallback,
+    measure: Callable[[int], float] | None,
 ) -> dict[str, Any]:
     reports = _listen(process)
     _send(process, parameters)
@@ -149,7 +152,8 @@ def _until_ready(
             on_progress(1.0)
             ready: dict[str, Any] = report["ready"]
             return ready
-        fraction = max(fraction, float(report.get("progress", 0.0)))
+        measured = measure(process.pid) if measure else 0.0
+        fraction = max(fraction, measured, float(report.get("progress", 0.0)))
         if report or time.monotonic() - last_call >= TICK:
             on_progress(fraction)
             last_call = time.monotonic()

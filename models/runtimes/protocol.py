@@ -9,7 +9,9 @@ from typing import Protocol
 from models.types import Endpoint, ModelSpec
 
 ProgressCallback = Callable[[float], None]
-"""Called often, with the fraction of loading done, 0.0 to 1.0, never going back. What it raises ends the start."""
+"""Called often, with the fraction of loading done, 0.0 to 1.0, never going back.
+
+What it raises ends the start and passes on: so a start is abandoned."""
 
 
 class Engine(Protocol):

@@ -51,6 +51,7 @@ class Lifeline:
                 os._exit(0)
             line += piece
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
+        _end_by_signal_too(self._commands)
         values: dict[str, Any] = json.loads(line)
         return values
 
@@ -88,3 +89,16 @@ class Lifeline:
                 pass
         finally:
             os._exit(0)
+
+
+def _end_by_signal_too(pipe: int) -> None:
+    """On Linux let the kernel end this process when the pipe closes.
+
+    Native code that loads a model may keep Python from running for long, and so the thread that watches the
+    pipe. Elsewhere the process ends as soon as that thread can run again. The default act of SIGIO is to end.
+    """
+    if sys.platform == "linux":
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
