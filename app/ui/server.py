@@ -30,7 +30,9 @@ def page_version() -> int:
     Gradio's script reloads an open tab when this number changes. Left to Gradio it is random, so that every restart of
     the app would reload the tab and take what stands in the composer.
     """
-    ours = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in {".py", ".js", ".css", ".toml"})
+    ours = sorted(
+        path for path in Path(__file__).parent.rglob("*") if path.suffix in {".py", ".js", ".css", ".toml"}
+    )
     return zlib.crc32(b"".join(path.read_bytes() for path in ours) + gr.__version__.encode())
 
 
@@ -43,6 +45,10 @@ def create_app(parts: Parts, *, port: int) -> FastAPI:
     @app.get("/inkglass/code.css")
     def code_colours() -> Response:
         return Response(code_css(), media_type="text/css")
+
+    @app.get("/inkglass/alive")
+    def alive() -> Response:
+        return Response("Inkglass", media_type="text/plain")
 
     page = build_page(parts, load_strings())
     page.app_id = page_version()
