@@ -144,9 +144,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, help="port of the page (default 7860; 0: any free one)")
     parser.add_argument("--data-dir", type=Path, help="where conversations and models are kept")
     parser.add_argument("--model", help="a catalog id, a .gguf file, or a folder with a transformers model")
-    parser.add_argument(
-        "--remote", metavar="URL", help="an OpenAI-compatible server instead of a local model"
-    )
+    parser.add_argument("--remote", metavar="URL", help="an OpenAI-compatible server instead of a local model")
     parser.add_argument("--remote-model", metavar="NAME", help="the model to ask that server for")
     parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
     parser.add_argument("--desktop", action="store_true", help="a window of its own instead of a browser tab")
@@ -213,9 +211,7 @@ def open_and_serve(settings: Any) -> int:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         start_logging(settings.data_dir / "logs")
     except OSError as error:
-        say(
-            f"The data folder {settings.data_dir} cannot be used: {error.strerror}. Choose another with --data-dir."
-        )
+        say(f"The data folder {settings.data_dir} cannot be used: {error.strerror}. Choose another with --data-dir.")
         return 1
     fetch_models(settings)
     from app.bootstrap import build
@@ -233,9 +229,7 @@ def open_and_serve(settings: Any) -> int:
         try:
             listener = bind(settings.host, settings.port, say)
         except OSError as error:
-            say(
-                f"The page cannot be served on {settings.host}: {error.strerror}. Choose another --host or --port."
-            )
+            say(f"The page cannot be served on {settings.host}: {error.strerror}. Choose another --host or --port.")
             return 1
         return serve_page(parts, listener)
     finally:
@@ -283,9 +277,7 @@ def fetch_models(settings: Any) -> None:
 
     if not missing(settings.data_dir):
         return
-    say(
-        f"Fetching the two small models that come with Inkglass into {settings.data_dir / 'models'} (once, 130 MB)."
-    )
+    say(f"Fetching the two small models that come with Inkglass into {settings.data_dir / 'models'} (once, 130 MB).")
     try:
         fetch_starter(settings.data_dir, report_progress)
     except FetchFailed as error:

@@ -79,9 +79,7 @@ def build(settings: Settings) -> Parts:
     messages, preferences = Messages(database), Preferences(database)
     interrupted = messages.interrupt_streaming()
     if interrupted:
-        log.warning(
-            "%d replies were being written when Inkglass last ended; their texts are kept", interrupted
-        )
+        log.warning("%d replies were being written when Inkglass last ended; their texts are kept", interrupted)
     logs = data / "logs"
     key = settings.remote_key.get_secret_value() if settings.remote_key else None
     supervisor = Supervisor(

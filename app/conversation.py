@@ -227,18 +227,12 @@ class ConversationManager:
             MessageView(
                 item.message,
                 item.variants,
-                live
-                if live and live.message_id == item.message.id and item.message.status == "streaming"
-                else None,
+                live if live and live.message_id == item.message.id and item.message.status == "streaming" else None,
             )
             for item in items
         )
         last = next((v.message.reply for v in reversed(views) if v.message.reply), None)
-        left_out = (
-            next((p.message_id for p in last.prompt if p.message_id), None)
-            if last and last.left_out
-            else None
-        )
+        left_out = next((p.message_id for p in last.prompt if p.message_id), None) if last and last.left_out else None
         used = (last.prompt_tokens or 0) + (last.completion_tokens or 0) if last else None
         return TranscriptWindow(
             conversation=conversation,

@@ -6,9 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-HOW_TO_GET = (
-    "A window of its own needs one more package: `pip install pywebview==6.2.1`. The page is at {address}."
-)
+HOW_TO_GET = "A window of its own needs one more package: `pip install pywebview==6.2.1`. The page is at {address}."
 
 
 def show_window(address: str, served: threading.Event, run: Callable[[Callable[[Any], None]], None]) -> int:

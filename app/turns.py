@@ -188,7 +188,7 @@ class Turns:
         except (ModelError, StorageError) as error:
             log.warning("the reply failed: %s", error)
             failure = Failure(error.code, dict(error.params), str(error))
-        except Exception as error:  # noqa: BLE001  # a worker's loop: whatever failed, the text must be kept
+        except Exception as error:  # a worker's loop: whatever failed, the text must be kept
             log.exception("unexpected failure while writing a reply")
             sentence = ModelError(detail=str(error) or type(error).__name__)
             failure = Failure(sentence.code, dict(sentence.params), str(sentence))
@@ -216,9 +216,7 @@ class Turns:
             for chunk in chunks:
                 turn.take(chunk)
 
-    def _save(
-        self, turn: _Turn, status: MessageStatus, details: ReplyDetails | None, failure: Failure | None
-    ) -> None:
+    def _save(self, turn: _Turn, status: MessageStatus, details: ReplyDetails | None, failure: Failure | None) -> None:
         tokens = [TokenProbability(t.token, t.logprob, t.alternatives) for t in turn.logprobs]
         attempt = 0
         while True:

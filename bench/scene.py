@@ -52,9 +52,7 @@ def long_conversation(data_dir: Path, messages: int) -> str:
                 conversation.id, expected_head=head, parent_id=head, text=text, mode="dialogue"
             )
             answer = f"Answer {turn}.\n\n- one\n- two\n\n" + "The old bridge stood where it had always stood. " * 8
-            history.finish(
-                reply.id, status="complete", text=answer, reasoning="", reply=None, failure=None
-            )
+            history.finish(reply.id, status="complete", text=answer, reasoning="", reply=None, failure=None)
             head = reply.id
         return conversation.id
     finally:

@@ -97,9 +97,7 @@ class Conversations:
         if before is not None:
             query = query.where(ConversationRow.activity < before)
         if title_query:
-            query = query.where(
-                func.lower(ConversationRow.title).contains(title_query.lower(), autoescape=True)
-            )
+            query = query.where(func.lower(ConversationRow.title).contains(title_query.lower(), autoescape=True))
         with self._database.read() as session:
             return [conversation_record(row) for row in session.scalars(query)]
 

@@ -155,9 +155,7 @@ def _prepare(engine: Engine, path: Path, backups: Path, *, unclean: bool) -> Non
 def _check(connection: Connection, path: Path, backups: Path) -> None:
     log.warning("the last stop was not clean: checking the database")
     found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(5)")]
-    found += [
-        f"broken reference in {row[0]}" for row in connection.exec_driver_sql("PRAGMA foreign_key_check")
-    ]
+    found += [f"broken reference in {row[0]}" for row in connection.exec_driver_sql("PRAGMA foreign_key_check")]
     problems = [line for line in found if line != "ok"]
     if problems:
         raise DatabaseCorrupt(path=str(path), detail="; ".join(problems[:3]), backups=str(backups))

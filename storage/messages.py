@@ -61,9 +61,7 @@ class Messages:
         with self._database.write() as session:
             conversation = self._expect(session, conversation_id, expected_head)
             depth = message_row(session, parent_id).depth + 1 if parent_id else 0
-            asked = _add(
-                session, conversation_id, parent_id, depth, "user", text, "complete", mode, edited_from
-            )
+            asked = _add(session, conversation_id, parent_id, depth, "user", text, "complete", mode, edited_from)
             reply = _add(session, conversation_id, asked.id, depth + 1, "assistant", "", "streaming", mode)
             conversation.head_id = reply.id
             changed(session, conversation, active=True)
@@ -74,9 +72,7 @@ class Messages:
         with self._database.write() as session:
             parent = message_row(session, parent_id)
             conversation = self._expect(session, parent.conversation_id, expected_head)
-            reply = _add(
-                session, conversation.id, parent.id, parent.depth + 1, "assistant", "", "streaming", mode
-            )
+            reply = _add(session, conversation.id, parent.id, parent.depth + 1, "assistant", "", "streaming", mode)
             conversation.head_id = reply.id
             changed(session, conversation, active=True)
             return message_record(reply)
@@ -173,9 +169,7 @@ class Messages:
     def path(self, leaf_id: str, *, limit: int | None = None) -> list[PathItem]:
         """The branch from `leaf_id` upwards, at most `limit` messages, oldest first, with their variants."""
         with self._database.read() as session:
-            step = select(MessageRow.seq, MessageRow.parent_id, literal(1).label("n")).where(
-                MessageRow.id == leaf_id
-            )
+            step = select(MessageRow.seq, MessageRow.parent_id, literal(1).label("n")).where(MessageRow.id == leaf_id)
             branch = step.cte("branch", recursive=True)
             above = aliased(MessageRow)
             upwards = select(above.seq, above.parent_id, branch.c.n + 1).where(above.id == branch.c.parent_id)
@@ -280,9 +274,7 @@ def _variants(session: Session, rows: Sequence[MessageRow]) -> dict[str, tuple[s
     for row in rows:
         same = select(MessageRow.id).where(
             MessageRow.conversation_id == row.conversation_id,
-            MessageRow.parent_id.is_(None)
-            if row.parent_id is None
-            else MessageRow.parent_id == row.parent_id,
+            MessageRow.parent_id.is_(None) if row.parent_id is None else MessageRow.parent_id == row.parent_id,
             MessageRow.role == row.role,
             MessageRow.trashed_at.is_(None),
         )
@@ -322,9 +314,7 @@ def _head_without(session: Session, row: MessageRow) -> str | None:
         select(MessageRow)
         .where(
             MessageRow.conversation_id == row.conversation_id,
-            MessageRow.parent_id.is_(None)
-            if row.parent_id is None
-            else MessageRow.parent_id == row.parent_id,
+            MessageRow.parent_id.is_(None) if row.parent_id is None else MessageRow.parent_id == row.parent_id,
             MessageRow.trashed_at.is_(None),
         )
         .order_by(MessageRow.seq.desc())
@@ -333,9 +323,7 @@ def _head_without(session: Session, row: MessageRow) -> str | None:
     return _leaf(session, sibling) if sibling is not None else row.parent_id
 
 
-def _keep_probabilities(
-    session: Session, message_id: str, tokens: Sequence[TokenProbability], *, append: bool
-) -> None:
+def _keep_probabilities(session: Session, message_id: str, tokens: Sequence[TokenProbability], *, append: bool) -> None:
     row = session.get(ProbabilityRow, message_id)
     earlier = _unpack(row.data) if row is not None and append else []
     if not tokens and not earlier:

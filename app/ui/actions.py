@@ -125,9 +125,7 @@ class Actions:
                 sampling=self.own_sampling(details) if fresh else None,
             )
             self.parts.manager.save_draft(place.conversation or "new", "")
-            return Outcome(
-                self.view(place, sent.conversation.id, self.replaced(place, sent.replaced)), composer=""
-            )
+            return Outcome(self.view(place, sent.conversation.id, self.replaced(place, sent.replaced)), composer="")
 
         return self.attempt(place, act)
 
@@ -240,9 +238,7 @@ class Actions:
         acts: Mapping[str, Callable[[], Outcome]] = {
             "stop": lambda: self.stop(place),
             "retry": lambda: self._sent(place, self.parts.manager.retry(target, expected_head=place.head)),
-            "continue": lambda: self._sent(
-                place, self.parts.manager.continue_reply(target, expected_head=place.head)
-            ),
+            "continue": lambda: self._sent(place, self.parts.manager.continue_reply(target, expected_head=place.head)),
             "edit": lambda: self._sent(
                 place,
                 self.parts.manager.edit(target, str(request.get("text") or ""), expected_head=place.head),
@@ -253,9 +249,7 @@ class Actions:
             "restore_message": lambda: self._done(place, self.parts.manager.restore_message, target),
             "trash_conversation": lambda: self._trash_conversation(place, target),
             "restore_conversation": lambda: self._restore_conversation(place, target),
-            "rename": lambda: self._done(
-                place, self.parts.manager.rename, target, str(request.get("text") or "")
-            ),
+            "rename": lambda: self._done(place, self.parts.manager.rename, target, str(request.get("text") or "")),
         }
         if name not in acts:
             return Outcome(self.failed(place, NotFound(noun="action")))

@@ -73,9 +73,7 @@ class Following:
         window = self._parts.manager.window(place.conversation, limit=2)
         for item in window.items:
             if item.message.id == message_id:
-                finished = message_json(
-                    item, self._actions.rendered, self._actions.growing, self._actions.words(place)
-                )
+                finished = message_json(item, self._actions.rendered, self._actions.growing, self._actions.words(place))
                 context = {"used": window.context_used, "limit": window.context_length}
                 return {**finished, "context": context, "left_out_above": window.left_out_above}
         return {"id": message_id, "gone": True}
@@ -91,9 +89,7 @@ class Following:
         place = Place.parse(request)
         if place.conversation is None:
             return {"items": [], "earlier": 0}
-        window = self._parts.manager.window(
-            place.conversation, limit=WINDOW, before=str(request.get("before"))
-        )
+        window = self._parts.manager.window(place.conversation, limit=WINDOW, before=str(request.get("before")))
         words = self._actions.words(place)
         items = [message_json(m, self._actions.rendered, self._actions.growing, words) for m in window.items]
         return {"items": items, "earlier": window.earlier}
@@ -115,17 +111,13 @@ class Following:
     def count(self, data: Any) -> Json:
         """Tokens that the conversation and the text in the composer would take of the window."""
         request = _mapping(data)
-        used, limit = self._parts.manager.count_draft(
-            Place.parse(request).conversation, str(request.get("text") or "")
-        )
+        used, limit = self._parts.manager.count_draft(Place.parse(request).conversation, str(request.get("text") or ""))
         return {"used": used, "limit": limit}
 
     def keep_draft(self, data: Any) -> Json:
         """Keep what stands in the composer, so that closing the tab loses nothing."""
         request = _mapping(data)
-        self._parts.manager.save_draft(
-            Place.parse(request).conversation or "new", str(request.get("text") or "")
-        )
+        self._parts.manager.save_draft(Place.parse(request).conversation or "new", str(request.get("text") or ""))
         return {}
 
     def conversations(self, data: Any) -> Json:

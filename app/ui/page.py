@@ -75,9 +75,7 @@ def build_page(parts: Parts, strings: Strings) -> gr.Blocks:
                 sidebar = sidebar_panel(words, [_question(following.conversations)])
             with gr.Column(elem_id="main"):
                 transcript = transcript_panel(_questions(following))
-                composer = composer_panel(
-                    words, mode_choices(parts, language), model_choices(parts), parts.model_id()
-                )
+                composer = composer_panel(words, mode_choices(parts, language), model_choices(parts), parts.model_id())
             with gr.Column(elem_id="details"):
                 theme = str(parts.preferences.get("theme") or "system")
                 details = details_panel(words, actions.details(None), theme if theme in THEMES else "system")
@@ -181,9 +179,7 @@ def _wire_language(page: gr.Blocks, actions: Actions, panels: Panels) -> None:
             gr.update(value=words("send")),
             gr.update(value=words("stop")),
             *(
-                gr.update(
-                    label=words(n), **_info(words, n), **({"value": options[n]} if n in options else {})
-                )
+                gr.update(label=words(n), **_info(words, n), **({"value": options[n]} if n in options else {}))
                 for n in panels.details.options
             ),
             gr.update(value=words("use_advice")),

@@ -30,9 +30,7 @@ def page_version() -> int:
     Gradio's script reloads an open tab when this number changes. Left to Gradio it is random, so that every restart of
     the app would reload the tab and take what stands in the composer.
     """
-    ours = sorted(
-        path for path in Path(__file__).parent.rglob("*") if path.suffix in {".py", ".js", ".css", ".toml"}
-    )
+    ours = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in {".py", ".js", ".css", ".toml"})
     return zlib.crc32(b"".join(path.read_bytes() for path in ours) + gr.__version__.encode())
 
 

@@ -100,9 +100,7 @@ def cost_json(message: Message) -> Json | None:
     }
 
 
-def message_json(
-    view: MessageView, rendered: RenderedMessages, growing: GrowingReplies, words: Words
-) -> Json:
+def message_json(view: MessageView, rendered: RenderedMessages, growing: GrowingReplies, words: Words) -> Json:
     """One message of the transcript."""
     message = view.message
     failure = message.failure
@@ -137,9 +135,7 @@ class Words:
         return self.strings.error(self.language, code, params, sentence)
 
 
-def window_json(
-    window: TranscriptWindow, rendered: RenderedMessages, growing: GrowingReplies, words: Words
-) -> Json:
+def window_json(window: TranscriptWindow, rendered: RenderedMessages, growing: GrowingReplies, words: Words) -> Json:
     """The transcript's window of a conversation."""
     return {
         "conversation": conversation_json(window.conversation),
@@ -159,8 +155,6 @@ def status_json(status: Any, words: Words) -> Json:
         "model_id": model.id if model else None,
         "progress": status.progress,
         "limit": status.context_length,
-        "error": words.failure(status.error.code, status.error.params, str(status.error))
-        if status.error
-        else None,
+        "error": words.failure(status.error.code, status.error.params, str(status.error)) if status.error else None,
         "active": status.active,
     }

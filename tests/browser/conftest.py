@@ -36,7 +36,11 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts, errors = [], []
 
     def open_one(url: str, *, beside: Page | None = None, **options: object) -> Page:
-        context = beside.context if beside else browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options})
+        context = (
+            beside.context
+            if beside
+            else browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options})
+        )
         if beside is None:
             contexts.append(context)
         page = context.new_page()

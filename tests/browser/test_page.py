@@ -116,7 +116,9 @@ def test_chinese_is_complete_and_is_kept(remote_app, open_page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_scrolls_sideways(remote_app, open_page, engine, scheme):
-    engine.replies_with("A table:\n\n|a|b|\n|-|-|\n|1|2|\n\n```python\n" + "x = " + "1 + " * 80 + "1\n```\n" + "w" * 300)
+    engine.replies_with(
+        "A table:\n\n|a|b|\n|-|-|\n|1|2|\n\n```python\n" + "x = " + "1 + " * 80 + "1\n```\n" + "w" * 300
+    )
     page = open_page(remote_app.url, viewport={"width": 390, "height": 844}, color_scheme=scheme)
     ask(page, "Show me wide things")
     widths = page.evaluate("[document.documentElement.scrollWidth, document.querySelector('.log').scrollWidth]")
