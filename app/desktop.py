@@ -15,7 +15,7 @@ def show_window(address: str, served: threading.Event, run: Callable[[Callable[[
         import webview
     except ImportError:
         print(HOW_TO_GET.format(address=address), flush=True)  # noqa: T201  # the terminal is where it was asked for
-        run(lambda server: None)
+        run(lambda _server: None)
         return 0
     servers: list[Any] = []
     thread = threading.Thread(target=run, args=(servers.append,), name="server")

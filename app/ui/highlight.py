@@ -1,0 +1,151 @@
+"""Highlighting: the code of a fenced block as spans with short classes, and the colours of those classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from html import escape
+
+from pygments.lexer import Lexer
+from pygments.lexers import find_lexer_class
+from pygments.token import STANDARD_TYPES
+
+LONGEST = 20_000
+"""Characters of code that are highlighted; more is shown plain, so that a huge block costs nothing."""
+LONGEST_LINE = 1_000
+
+# By name in Pygments and the words people write after the fence. A list of our own: asking Pygments for an unknown
+# name searches the whole environment for plugins, and some of its rarer lexers take very long on hostile text.
+_LEXERS: Mapping[str, str] = {
+    "Bash": "bash sh shell zsh console",
+    "Batchfile": "bat batch cmd",
+    "C": "c h",
+    "C#": "csharp c# cs",
+    "C++": "cpp c++ cc hpp cxx",
+    "CMake": "cmake",
+    "CSS": "css",
+    "Clojure": "clojure clj",
+    "Dart": "dart",
+    "Diff": "diff patch",
+    "Docker": "dockerfile docker",
+    "Elixir": "elixir ex exs",
+    "Erlang": "erlang erl",
+    "F#": "fsharp f# fs",
+    "Fortran": "fortran f90",
+    "Go": "go golang",
+    "GraphQL": "graphql",
+    "Groovy": "groovy gradle",
+    "HTML": "html htm xhtml vue svelte",
+    "HTTP": "http",
+    "Haskell": "haskell hs",
+    "INI": "ini cfg conf properties",
+    "JSON": "json jsonc json5",
+    "Java": "java",
+    "JavaScript": "javascript js jsx mjs node",
+    "Julia": "julia jl",
+    "Kotlin": "kotlin kt",
+    "Lua": "lua",
+    "Makefile": "makefile make",
+    "Matlab": "matlab octave",
+    "Nginx configuration file": "nginx",
+    "Nix": "nix",
+    "OCaml": "ocaml ml",
+    "Objective-C": "objectivec objc objective-c",
+    "PHP": "php",
+    "Perl": "perl pl",
+    "PowerShell": "powershell ps1 pwsh posh",
+    "Protocol Buffer": "protobuf proto",
+    "Python": "python py python3 pyi",
+    "Python console session": "pycon",
+    "R": "r",
+    "Ruby": "ruby rb",
+    "Rust": "rust rs",
+    "SCSS": "scss sass less",
+    "SQL": "sql sqlite mysql postgresql postgres plsql",
+    "Scala": "scala",
+    "Scheme": "scheme lisp",
+    "Swift": "swift",
+    "TOML": "toml",
+    "TeX": "tex latex",
+    "Terraform": "terraform hcl tf",
+    "TypeScript": "typescript ts tsx",
+    "VimL": "vim viml",
+    "XML": "xml svg rss",
+    "YAML": "yaml yml",
+    "Zig": "zig",
+}
+
+CODE_CLASSES = frozenset(name for name in STANDARD_TYPES.values() if name)
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    return {alias: lexer for lexer, aliases in _LEXERS.items() for alias in aliases.split()}
+
+
+@cache
+def _lexer_class(name: str) -> type[Lexer] | None:
+    return find_lexer_class(name)
+
+
+def highlight(code: str, language: str) -> str:
+    """The code as escaped HTML, with spans if the language is known and the code is not huge."""
+    name = _names().get(language.lower())
+    if name is None or len(code) > LONGEST or max(map(len, code.split("\n"))) > LONGEST_LINE:
+        return escape(code, quote=False)
+    return _highlighted(code, name)
+
+
+@lru_cache(maxsize=64)  # a list that grows below a block of code is rendered again with it
+def _highlighted(code: str, name: str) -> str:
+    lexer_class = _lexer_class(name)
+    if lexer_class is None:
+        return escape(code, quote=False)
+    lexer = lexer_class(stripnl=False, ensurenl=False)
+    parts: list[str] = []
+    for kind, value in lexer.get_tokens(code):
+        while kind not in STANDARD_TYPES:
+            kind = kind.parent
+        short = STANDARD_TYPES[kind]
+        text = escape(value, quote=False)
+        parts.append(f'<span class="{short}">{text}</span>' if short and short != "w" else text)
+    return "".join(parts)
+
+
+# Colours by group of classes: light on #FFFFFF, dark on #1F1E1B, each with a contrast of at least 4.5.
+_PALETTE: tuple[tuple[str, str, str, str], ...] = (
+    ("c ch cm c1 cs cpf gp", "#6b665e", "#a09a90", "font-style: italic"),
+    ("k kc kd kn kp kr kt ow nt", "#2f5d8a", "#8fb4d9", "font-weight: 600"),
+    ("s sa sb sc dl sd s2 se sh si sx sr s1 ss gi", "#3c7a57", "#8cc5a3", ""),
+    ("m mb mf mh mi mo il l ld", "#8a5a10", "#dca750", ""),
+    ("nf fm nc nn ne", "#6b4a8f", "#c3a5e0", ""),
+    ("nb bp nd na nl no cp", "#1f6f78", "#7fc4cc", ""),
+    ("err gd gr gt", "#b3382c", "#ef8a7e", ""),
+)
+
+
+@cache
+def code_css() -> str:
+    """The style sheet of what `render` writes: colours of code in both themes, and a few shapes."""
+    rules = []
+    for names, light, dark, extra in _PALETTE:
+        selector = ", ".join(f".code .{name}" for name in names.split())
+        rules.append(f"{selector} {{ color: {light}; {extra} }}")
+        for scheme in (".dark", 'html[data-theme="dark"]'):
+            selector = ", ".join(f"{scheme} .code .{name}" for name in names.split())
+            rules.append(f"{selector} {{ color: {dark} }}")
+    return "\n".join([*rules, *_SHAPES])
+
+
+_SHAPES = (
+    # A formula or a link must not draw over other parts of the page.
+    ".body { contain: paint }",
+    ".body th.left, .body td.left { text-align: left }",
+    ".body th.center, .body td.center { text-align: center }",
+    ".body th.right, .body td.right { text-align: right }",
+    # Browsers dropped menclose from MathML: \\boxed and the strikes are drawn here.
+    '.body menclose[notation~="box"] { border: 1px solid; padding: 3px 5px }',
+    '.body menclose[notation~="horizontalstrike"], .body menclose[notation~="updiagonalstrike"], '
+    '.body menclose[notation~="downdiagonalstrike"] { text-decoration: line-through }',
+    ".link-host { unicode-bidi: isolate }",
+)
