@@ -1,0 +1,37 @@
+"""Fixtures that every room's tests may use: the starter model, a browser, a scripted engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from platformdirs import user_cache_path
+
+from models.hub import STARTER, fetch_pack
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Where the tests keep what is fetched once: a data folder with the starter model."""
+    named = os.environ.get("INKGLASS_TEST_DATA")
+    return Path(named) if named else user_cache_path("inkglass-tests", appauthor=False)
+
+
+@pytest.fixture(scope="session")
+def starter_model(test_data: Path) -> Path:
+    """The starter model's file; fetched the first time."""
+    fetch_pack(test_data, STARTER, lambda what, done, total: None)
+    return test_data / "models" / STARTER.files[0].target
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """A real Chromium. On Debian: `apt-get install chromium`."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.fail("The browser tests need Chromium: `apt-get install chromium` (Debian), or another Chrome.")
+    return found
