@@ -154,10 +154,8 @@ class Messages:
     def interrupt_streaming(self) -> int:
         """At start-up: replies that were being written when the app ended are interrupted; how many there were."""
         with self._database.write() as session:
-            found = session.execute(
-                update(MessageRow).where(MessageRow.status == "streaming").values(status="interrupted")
-            )
-            return int(found.rowcount)
+            ended = update(MessageRow).where(MessageRow.status == "streaming").values(status="interrupted")
+            return len(session.scalars(ended.returning(MessageRow.seq)).all())
 
     # ---- reading ---------------------------------------------------------------------------------------------
 

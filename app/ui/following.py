@@ -7,15 +7,8 @@ from typing import Any
 
 from app.ui.actions import WINDOW, Actions, Place
 from app.ui.i18n import error_words
-from app.ui.view import (
-    Json,
-    conversation_json,
-    live_json,
-    message_json,
-    plain_html,
-    render_markdown,
-    status_json,
-)
+from app.ui.render import plain_html, render_markdown
+from app.ui.view import Json, conversation_json, live_json, message_json, status_json
 from models.errors import ModelError
 from storage.errors import StorageError
 

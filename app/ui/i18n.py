@@ -51,10 +51,10 @@ def load_strings(path: Path = TABLE) -> Strings:
     return Strings(words)
 
 
-def choose_language(preference: str | None, accept_language: str | None) -> str:
+def choose_language(preference: object, accept_language: str | None) -> str:
     """The user's choice, else the first language of the browser that we speak, else English."""
-    if preference in LANGUAGES:
-        return str(preference)
+    if isinstance(preference, str) and preference in LANGUAGES:
+        return preference
     for part in (accept_language or "").split(","):
         code = part.split(";")[0].strip().lower()
         for language in LANGUAGES:
