@@ -47,23 +47,33 @@ FOREIGN_ERRORS = (
     ValueError,
 )
 
-MATHML_TAGS = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+MATHML_TAGS = _words(
     "math mrow mi mo mn ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mmultiscripts"
-    " mprescripts mtable mtr mtd mpadded mphantom menclose mstyle".split()
+    " mprescripts mtable mtr mtd mpadded mphantom menclose mstyle"
 )
 _WORD = re.compile(r"[a-z -]{1,40}")
-_LENGTH = re.compile(r"[+-]?\d{0,2}(?:\.\d{1,4})?(?:em|ex|pt|px|width)?|(?:negative)?(?:thin|medium|thick)mathspace")
+_LENGTH = re.compile(
+    r"(?:\+?\d{0,2}|-\d?)(?:\.\d{1,4})?(?:em|ex|pt|px|width)?|(?:negative)?(?:thin|medium|thick)mathspace"
+)
 _LEVEL = re.compile(r"[+-]?\d")
 MATHML_ATTRIBUTES: dict[str, re.Pattern[str]] = {
     **dict.fromkeys(
-        "display displaystyle mathvariant stretchy symmetric largeop movablelimits fence separator form accent"
-        " accentunder notation columnalign rowalign columnlines rowlines linebreak".split(),
+        _words(
+            "display displaystyle mathvariant stretchy symmetric largeop movablelimits fence separator form accent"
+            " accentunder notation columnalign rowalign columnlines rowlines linebreak"
+        ),
         _WORD,
     ),
     # No voffset and no colours: a formula must not be able to cover other parts of the page or hide in it.
-    **dict.fromkeys("width height depth lspace rspace minsize maxsize mathsize linethickness".split(), _LENGTH),
-    "columnspacing": _LENGTH,
-    "rowspacing": _LENGTH,
+    **dict.fromkeys(
+        _words("width height depth lspace rspace minsize maxsize mathsize linethickness columnspacing rowspacing"),
+        _LENGTH,
+    ),
     "scriptlevel": _LEVEL,
 }
 
@@ -118,8 +128,8 @@ _AFTER_BLOCK = re.compile(r"[ \t]*[.,;:]?[ \t]*")
 def install_formulas(parser: MarkdownIt) -> None:
     """Teach the parser formulas: `$…$`, `$$…$$`, `\\(…\\)`, `\\[…\\]`."""
     parser.inline.ruler.before("escape", "formula", _inline_rule)
-    alternatives = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    parser.block.ruler.before("fence", "formula_block", _block_rule, alternatives)
+    interrupts = ["paragraph", "reference", "blockquote", "list"]
+    parser.block.ruler.before("fence", "formula_block", _block_rule, {"alt": interrupts})
     parser.add_render_rule("formula", _render_formula)
     parser.add_render_rule("formula_open", _render_unfinished)
 

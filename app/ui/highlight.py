@@ -85,7 +85,8 @@ def _names() -> Mapping[str, str]:
 
 @cache
 def _lexer_class(name: str) -> type[Lexer] | None:
-    return find_lexer_class(name)
+    found: type[Lexer] | None = find_lexer_class(name)
+    return found
 
 
 def highlight(code: str, language: str) -> str:
@@ -138,8 +139,6 @@ def code_css() -> str:
 
 
 _SHAPES = (
-    # A formula or a link must not draw over other parts of the page.
-    ".body { contain: paint }",
     ".body th.left, .body td.left { text-align: left }",
     ".body th.center, .body td.center { text-align: center }",
     ".body th.right, .body td.right { text-align: right }",
