@@ -17,12 +17,13 @@ def mode_choices(parts: Parts, language: str) -> list[tuple[str, str]]:
     return [(mode.name[language], mode.key) for mode in parts.modes]
 
 
-def model_size(spec: ModelSpec) -> str:
-    """Parameters and size on disk in short: "135M, 98 MB"."""
+def model_size(spec: ModelSpec, words: Words) -> str:
+    """Parameters and size on disk in short: "135M parameters, 98 MB"."""
     sizes = []
     if spec.parameters:
         millions = spec.parameters / 1e6
-        sizes.append(f"{millions / 1000:.1f}B" if millions >= 1000 else f"{millions:.0f}M")
+        count = f"{millions / 1000:.1f}B" if millions >= 1000 else f"{millions:.0f}M"
+        sizes.append(words("parameters", count=count))
     if spec.size_bytes:
         megabytes = spec.size_bytes / 1e6
         sizes.append(f"{megabytes / 1000:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB")
@@ -35,11 +36,11 @@ def welcome_json(parts: Parts, words: Words) -> Json:
     if spec is None:
         sentence = words("welcome_no_model", folder=str(parts.model_folder()))
     elif spec.is_starter:
-        sentence = words("welcome_starter", name=spec.name, size=model_size(spec))
+        sentence = words("welcome_starter", name=spec.name, size=model_size(spec, words))
     elif spec.url:
         sentence = words("welcome_remote", name=spec.name, address=spec.url)
     else:
-        sentence = words("welcome_model", name=spec.name, size=model_size(spec))
+        sentence = words("welcome_model", name=spec.name, size=model_size(spec, words))
     kept = "" if spec is not None and spec.url else words("welcome_kept")
     examples = parts.modes[0].examples[words.language]
     return {"title": words("welcome"), "sentence": sentence, "kept": kept, "examples": list(examples)}
