@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from app.bootstrap import Parts
 from app.ui.i18n import load_strings
 from app.ui.page import build_page
-from app.ui.code import code_css
+from app.ui.render import code_css
 from app.ui.security import protect
 from app.ui.theme import build_theme
 
