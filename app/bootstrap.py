@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from app.turns import Turns
 from models import catalog
 from models.errors import ModelError, ModelFileMissing
 from models.runtimes.llama_cpp import LlamaCppRuntime
+from models.runtimes.protocol import Runtime
 from models.runtimes.remote import RemoteRuntime
 from models.runtimes.transformers import TransformersRuntime
 from models.supervisor import Supervisor
-from models.types import ModelSpec
+from models.types import ModelSpec, RuntimeName
 from storage.conversations import Conversations
 from storage.database import Database, open_database
 from storage.drafts import Drafts
@@ -76,46 +77,72 @@ def build(settings: Settings) -> Parts:
     """Open everything and begin to load the model. Raises StorageError; a model's failure ends in its status."""
     data = settings.data_dir
     database = open_database(data / "inkglass.db", data / "backups")
+    try:
+        return _build(settings, database)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _build(settings: Settings, database: Database) -> Parts:
     messages, preferences = Messages(database), Preferences(database)
     interrupted = messages.interrupt_streaming()
     if interrupted:
-        log.warning("%d replies were being written when Inkglass last ended; their texts are kept", interrupted)
-    logs = data / "logs"
-    key = settings.remote_key.get_secret_value() if settings.remote_key else None
-    supervisor = Supervisor(
-        {
-            "llama_cpp": LlamaCppRuntime(logs, data / "slots"),
-            "transformers": TransformersRuntime(logs),
-            "remote": RemoteRuntime(key),
-        }
-    )
-    turns = Turns(messages, supervisor)
+        log.warning("replies that were being written when Inkglass last ended, kept: %d", interrupted)
     modes = load_modes()
+    supervisor = Supervisor(runtimes(settings))
+    chosen = _choose(settings, preferences, supervisor)
+    turns = Turns(messages, supervisor)
     manager = ConversationManager(
         Conversations(database), messages, Drafts(database), turns, Prompting(messages, supervisor), modes
     )
-    chosen = _choose(settings, preferences, supervisor)
     return Parts(settings, database, preferences, supervisor, turns, manager, modes, chosen)
 
 
+def runtimes(settings: Settings) -> Mapping[RuntimeName, Runtime]:
+    """Every way to get an engine."""
+    logs = settings.data_dir / "logs"
+    key = settings.remote_key.get_secret_value() if settings.remote_key else None
+    return {
+        "llama_cpp": LlamaCppRuntime(logs, settings.data_dir / "slots"),
+        "transformers": TransformersRuntime(logs),
+        "remote": RemoteRuntime(key),
+    }
+
+
 def _choose(settings: Settings, preferences: Preferences, supervisor: Supervisor) -> ModelSpec | None:
-    """The model to begin with: the one named at the start, the last choice, the starter; then load it."""
-    spec: ModelSpec | None
+    """Begin to load the first model; what stands in the way becomes the supervisor's status."""
     try:
-        if settings.remote:
-            spec = catalog.remote(settings.remote, settings.remote_model)
-        elif settings.model:
-            spec = catalog.resolve(settings.model, settings.data_dir)
-        else:
-            spec = _remembered(settings, preferences) or catalog.starter(settings.data_dir)
+        spec = first_model(settings, preferences.get("model"))
     except ModelError as error:
         log.warning("%s", error)
         supervisor.fail(error)
+        return None
+    except OSError as error:
+        log.warning("the models cannot be read: %s", error)
+        supervisor.fail(ModelError(detail=str(error)))
         return None
     supervisor.load(spec)
     return spec
 
 
-def _remembered(settings: Settings, preferences: Preferences) -> ModelSpec | None:
-    model_id = preferences.get("model")
-    return next((s for s in catalog.available(settings.data_dir) if s.id == model_id), None)
+def first_model(settings: Settings, remembered: object) -> ModelSpec:
+    """The model to begin with: the one named at the start, the last choice, the starter, any other.
+
+    Raises ModelError: the reason why the one named at the start cannot be used, or that there is none at all.
+    """
+    if settings.remote:
+        return catalog.remote(settings.remote, settings.remote_model)
+    if settings.model:
+        return catalog.resolve(settings.model, settings.data_dir)
+    available = catalog.available(settings.data_dir) if remembered else []
+    for spec in available:
+        if spec.id == remembered:
+            return spec
+    try:
+        return catalog.starter(settings.data_dir)
+    except ModelFileMissing:
+        others = available or catalog.available(settings.data_dir)
+        if others:
+            return others[0]
+        raise

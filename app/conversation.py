@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from app.errors import EmptyMessage
+from app.live import Request
 from app.modes import Mode
-from app.prompting import Prompting, counter
+from app.prompting import Prompting
+from app.sampling import checked_sampling
 from app.titles import title_from
+from app.transcript import read_window
 from app.turns import Turns
-from app.views import MessageView, Sent, TranscriptWindow
+from app.views import Sent, TranscriptWindow
 from models.client import Client
-from models.context import reserve_for
-from models.errors import ContextOverflow
+from models.context import estimate, reserve_for
+from models.errors import ContextOverflow, ModelError
 from models.types import ChatMessage, EngineState
 from storage.conversations import Conversations
 from storage.drafts import Drafts
-from storage.errors import StillStreaming
+from storage.errors import NotFound, StillStreaming, StorageError
 from storage.messages import Messages
 from storage.records import Conversation, Message, Role
 from storage.text import clean
 
+log = logging.getLogger(__name__)
+COUNTED_AT_MOST = 200_000
+"""Characters of a draft that are counted exactly; a longer one is far beyond most windows, and counting takes long."""
 ANSWERING = (EngineState.READY, EngineState.BUSY)
 
 
@@ -54,31 +62,47 @@ class ConversationManager:
         Raises EmptyMessage, ContextOverflow (nothing is committed), StaleHead, StillStreaming, StorageError.
         """
         text, replaced = self._text(text)
-        prompt = system_prompt or ""
-        if conversation_id is not None:
-            prompt = self.stored.get(conversation_id).system_prompt
-        self._refuse_too_long(self._system(prompt, mode), text)
+        mode = self._mode(mode).key
         if conversation_id is None:
-            made = self.stored.create(
-                mode=mode,
-                system_prompt=prompt,
-                sampling=dict(sampling or {}),
-                title=title_from(text),
-                title_source="auto",
-            )
-            conversation_id, expected_head = made.id, None
+            return self._send_first(text, replaced, mode, system_prompt or "", sampling or {})
+        self._still(conversation_id)
+        self._refuse_too_long(self._system(self.stored.get(conversation_id).system_prompt, mode), text)
         asked, reply = self.messages.append_turn(
             conversation_id, expected_head=expected_head, parent_id=expected_head, text=text, mode=mode
         )
         self._begin(reply)
         return Sent(self.stored.get(conversation_id), asked.id, reply.id, replaced)
 
+    def _send_first(
+        self, text: str, replaced: int, mode: str, system_prompt: str, sampling: Mapping[str, float | int]
+    ) -> Sent:
+        options = checked_sampling(sampling)
+        system_prompt, more = clean(system_prompt)
+        self._refuse_too_long(self._system(system_prompt, mode), text)
+        made = self.stored.create(
+            mode=mode,
+            system_prompt=system_prompt,
+            sampling=options,
+            title=title_from(text),
+            title_source="auto",
+        )
+        try:
+            asked, reply = self.messages.append_turn(made.id, expected_head=None, parent_id=None, text=text, mode=mode)
+        except StorageError:
+            # The text stays in the composer; no empty conversation may stay in the list.
+            with suppress(StorageError):
+                self.stored.trash(made.id)
+            raise
+        self._begin(reply)
+        return Sent(self.stored.get(made.id), asked.id, reply.id, replaced + more)
+
     def retry(self, message_id: str, *, expected_head: str | None) -> Sent:
         """Another reply beside this one (or to this message, if it is the user's)."""
         message = self.messages.get(message_id)
+        self._still(message.conversation_id)
         parent = message.id if message.role == "user" else message.parent_id
         if parent is None:
-            raise EmptyMessage()
+            raise NotFound(noun="message")
         reply = self.messages.append_reply(parent, expected_head=expected_head, mode=message.mode)
         self._begin(reply)
         return Sent(self.stored.get(reply.conversation_id), None, reply.id)
@@ -87,6 +111,7 @@ class ConversationManager:
         """The message rewritten as a new branch: a user's gets a new reply, a model's stands as it is."""
         text, replaced = self._text(text)
         old = self.messages.get(message_id)
+        self._still(old.conversation_id)
         if old.role != "user":
             new = self.messages.append_edited_reply(message_id, text, expected_head=expected_head)
             return Sent(self.stored.get(old.conversation_id), None, new.id, replaced)
@@ -114,10 +139,10 @@ class ConversationManager:
         self.turns.stop(conversation_id)
 
     def _begin(self, reply: Message) -> None:
-        def plan(client: Client) -> Any:
+        def plan(client: Client, refused: tuple[Request, ContextOverflow] | None) -> Request:
             conversation = self.stored.get(reply.conversation_id)
             system = self._system(conversation.system_prompt, reply.mode)
-            return self.prompting.plan(client, conversation, system, reply)
+            return self.prompting.plan(client, conversation, system, reply, refused)
 
         self.turns.start(reply, plan)
 
@@ -128,8 +153,11 @@ class ConversationManager:
         return cleaned, replaced
 
     def _system(self, own: str, mode_key: str) -> str:
-        mode = next((mode for mode in self.modes if mode.key == mode_key), self.modes[0])
-        return own if own.strip() else mode.system
+        return own if own.strip() else self._mode(mode_key).system
+
+    def _mode(self, key: str) -> Mode:
+        """The mode of that key; the first one where it is not there (any more)."""
+        return next((mode for mode in self.modes if mode.key == key), self.modes[0])
 
     def _refuse_too_long(self, system: str, text: str) -> None:
         """Say that a message cannot fit before it is committed, when the model is there to count."""
@@ -142,11 +170,21 @@ class ConversationManager:
         alone = [ChatMessage("user", text)]
         if system.strip():
             alone.insert(0, ChatMessage("system", system))
-        with self.prompting.supervisor.use() as client:
-            used = counter(client)(alone)
+        used = self._count(alone)
+        if used is None:
+            return
         needed = used + reserve_for(limit, None)
         if needed > limit:
             raise ContextOverflow(over=needed - limit, needed=needed, limit=limit)
+
+    def _count(self, messages: Sequence[ChatMessage]) -> int | None:
+        """Tokens by the model's own count; None where it cannot count, or not now."""
+        try:
+            with self.prompting.supervisor.use() as client:
+                return client.count_tokens(messages)
+        except ModelError as error:
+            log.info("tokens cannot be counted now: %s", error)
+            return None
 
     # ---- acts on the tree --------------------------------------------------------------------------------------
 
@@ -201,9 +239,13 @@ class ConversationManager:
         self.stored.rename(conversation_id, " ".join(title.split())[:200], "user")
 
     def change_settings(self, conversation_id: str, **settings: Any) -> None:
-        """Set the given ones of system_prompt, sampling, mode, model_id."""
+        """Set the given ones of system_prompt, sampling, mode, model_id. Raises UnusableSetting."""
         if "system_prompt" in settings:
             settings["system_prompt"] = clean(settings["system_prompt"])[0]
+        if "sampling" in settings:
+            settings["sampling"] = checked_sampling(settings["sampling"])
+        if "mode" in settings:
+            settings["mode"] = self._mode(settings["mode"]).key
         self.stored.change_settings(conversation_id, **settings)
 
     def trash_conversation(self, conversation_id: str) -> None:
@@ -219,29 +261,7 @@ class ConversationManager:
 
     def window(self, conversation_id: str, *, limit: int = 60, before: str | None = None) -> TranscriptWindow:
         """The last `limit` messages of the shown branch, or those above message `before`."""
-        live = self.turns.live(conversation_id)
-        conversation = self.stored.get(conversation_id)
-        leaf = conversation.head_id if before is None else self.messages.get(before).parent_id
-        items = self.messages.path(leaf, limit=limit) if leaf else []
-        views = tuple(
-            MessageView(
-                item.message,
-                item.variants,
-                live if live and live.message_id == item.message.id and item.message.status == "streaming" else None,
-            )
-            for item in items
-        )
-        last = next((v.message.reply for v in reversed(views) if v.message.reply), None)
-        left_out = next((p.message_id for p in last.prompt if p.message_id), None) if last and last.left_out else None
-        used = (last.prompt_tokens or 0) + (last.completion_tokens or 0) if last else None
-        return TranscriptWindow(
-            conversation=conversation,
-            items=views,
-            earlier=views[0].message.depth if views else 0,
-            left_out_above=left_out,
-            context_used=used,
-            context_length=last.context_length if last else None,
-        )
+        return read_window(self.stored, self.messages, self.turns, conversation_id, limit, before)
 
     def exact_prompt(self, message_id: str) -> list[tuple[Role, str]]:
         """The messages that were sent for a reply."""
@@ -263,6 +283,6 @@ class ConversationManager:
         used = self.window(conversation_id, limit=4).context_used if conversation_id else None
         if not text:
             return used or 0, status.context_length
-        with self.prompting.supervisor.use() as client:
-            own = counter(client)([ChatMessage("user", text)])
-        return (used or 0) + own, status.context_length
+        message = [ChatMessage("user", text)]
+        own = self._count(message) if len(text) <= COUNTED_AT_MOST else None
+        return (used or 0) + (estimate(message) if own is None else own), status.context_length

@@ -21,6 +21,11 @@ class EmptyMessage(AppError):
     template = "There is nothing to send yet. Write something first."
 
 
+class UnusableSetting(AppError):
+    code = "unusable_setting"
+    template = "{value} cannot be used as {name}. Choose another value."
+
+
 def all_app_errors() -> tuple[type[AppError], ...]:
     """Every class of this module, for the page's table of words and its test."""
     return (AppError, *AppError.__subclasses__())

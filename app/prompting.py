@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from app.turns import Request
+from app.live import Request
+from app.sampling import chosen_options
 from models.client import Client
-from models.context import Count, estimate, fit, reserve_for
-from models.errors import NoModel
+from models.context import estimate, fit, reserve_for
+from models.errors import ContextOverflow, NoModel
 from models.supervisor import Supervisor
 from models.types import ChatMessage, ModelSpec, SamplingOptions
 from storage.messages import Messages
@@ -17,8 +18,39 @@ from storage.records import Conversation, Message, PathItem, PromptPart, ReplyDe
 
 BYTES_PER_TOKEN = 8
 """More text than this for each token of the window cannot fit: how much of a long history is read at all."""
-CONTEXT_UNKNOWN = 4096
-"""The window assumed for a remote model that tells none; its own refusal is translated if that is wrong."""
+LARGEST_WINDOW = 131_072
+"""The window assumed where nobody tells it. Where that is too large, the server's own refusal says how large it is."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One message as it would be sent: its record, and the id and depth of the (first) stored message it holds."""
+
+    message: ChatMessage
+    part: PromptPart
+    id: str
+    depth: int
+
+
+class Counter:
+    """Counts tokens by the endpoint's own tokenizer, or estimates them where it offers none (`exact` is then False).
+
+    `refused` is the endpoint's refusal of an earlier estimate, from which later ones learn.
+    """
+
+    def __init__(self, client: Client, refused: ContextOverflow | None = None, estimated: int | None = None) -> None:
+        self._client = client
+        self.exact = True
+        self._scale = 1.0
+        if refused is not None and estimated:
+            self._scale = max(1.0, float(refused.params["needed"]) / estimated)
+
+    def __call__(self, messages: Sequence[ChatMessage]) -> int:
+        counted = self._client.count_tokens(messages) if self.exact else None
+        if counted is None:
+            self.exact = False
+            return int(estimate(messages) * self._scale)
+        return counted
 
 
 @dataclass(frozen=True)
@@ -28,52 +60,61 @@ class Prompting:
     messages: Messages
     supervisor: Supervisor
 
-    def plan(self, client: Client, conversation: Conversation, system_text: str, reply: Message) -> Request:
-        """The request for `reply` (its text so far is continued). Raises ContextOverflow, NoModel."""
-        spec, limit = self.model()
-        options = SamplingOptions(**conversation.sampling).over(spec.advice)  # type: ignore[arg-type]
-        items = self.branch(reply.parent_id, limit)
-        history = [(i.message.id, ChatMessage(i.message.role, i.message.text)) for i in items]
-        if reply.text:
-            history.append((reply.id, ChatMessage("assistant", reply.text)))
+    def plan(
+        self,
+        client: Client,
+        conversation: Conversation,
+        system_text: str,
+        reply: Message,
+        refused: tuple[Request, ContextOverflow] | None = None,
+    ) -> Request:
+        """The request for `reply` (its text so far is continued). Raises ContextOverflow, NoModel, StorageError.
+
+        `refused`: the request that the endpoint found too long, and its words; the new one is shorter.
+        """
+        spec, window = self.model()
+        items = self.branch(reply.parent_id, window or LARGEST_WINDOW)
+        last = _last_reply(items, spec)
+        window = window or (last.context_length if last else None)
+        count = Counter(client)
+        if refused is not None:
+            window = int(refused[1].params["limit"])
+            count = Counter(client, refused[1], refused[0].details.prompt_tokens)
+        limit = window or LARGEST_WINDOW
+        options = chosen_options(conversation.sampling, spec)
+        history = entries(items)
+        continues = bool(reply.text.strip())
+        if continues:
+            history.append(_entry(reply))
         system = ChatMessage("system", system_text) if system_text.strip() else None
         fitted = fit(
             system,
-            history,
+            [(entry.id, entry.message) for entry in history],
             limit=limit,
             reserve=reserve_for(limit, options.max_tokens),
-            count=counter(client),
-            start_hint=_previous_start(items),
+            count=count,
+            start_hint=_start_of(last, history, window),
         )
-        seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-        room = max(1, limit - fitted.prompt_tokens - 1)
-        most = room if options.max_tokens is None else min(options.max_tokens, room)
-        options = replace(options, seed=seed, max_tokens=most)
-        lengths = {key: len(message.content) for key, message in history}
+        kept = history[fitted.left_out :]
+        options = _bounded(options, limit - fitted.prompt_tokens, exact=count.exact)
         parts = [PromptPart(role="system", content=system.content)] if system else []
-        parts += [
-            PromptPart(role=message.role, message_id=key, length=lengths[key])
-            for key, message in history
-            if key in set(fitted.ids)
-        ]
-        above = items[0].message.depth if items else 0
         details = ReplyDetails(
             model_id=spec.id,
             model_name=spec.name,
             sampling={k: v for k, v in asdict(options).items() if v is not None},
-            prompt=tuple(parts),
-            left_out=above + fitted.left_out,
-            context_length=limit,
+            prompt=(*parts, *(entry.part for entry in kept)),
+            left_out=kept[0].depth,
+            context_length=window,
             prompt_tokens=fitted.prompt_tokens,
         )
-        return Request(fitted.messages, options, details, continue_last=bool(reply.text))
+        return Request(fitted.messages, options, details, continues, count.exact)
 
-    def model(self) -> tuple[ModelSpec, int]:
-        """The loaded model and the tokens its window holds."""
+    def model(self) -> tuple[ModelSpec, int | None]:
+        """The loaded model and the tokens its window holds, where anybody knows."""
         status = self.supervisor.status()
         if status.model is None:
             raise NoModel()
-        return status.model, status.context_length or status.model.context_length or CONTEXT_UNKNOWN
+        return status.model, status.context_length or status.model.context_length
 
     def branch(self, leaf_id: str | None, limit: int) -> list[PathItem]:
         """As much of the branch above (and with) `leaf_id` as could possibly fit `limit` tokens, oldest first."""
@@ -91,22 +132,55 @@ class Prompting:
         return items
 
 
-def counter(client: Client) -> Count:
-    """Exact counts by the endpoint's own tokenizer; an estimate where it offers none."""
+def entries(items: Sequence[PathItem]) -> list[Entry]:
+    """The branch as a model can read it: a reply without text is left out, and what a person wrote in a row is joined.
 
-    def count(messages: Sequence[ChatMessage]) -> int:
-        exact = client.count_tokens(messages)
-        return estimate(messages) if exact is None else exact
+    Many models' templates and servers refuse an empty message and two in a row from the same side. Reasoning is never
+    sent back.
+    """
+    found: list[Entry] = []
+    for item in items:
+        message = item.message
+        if not message.text.strip():
+            continue
+        if found and found[-1].message.role == message.role:
+            found[-1] = _joined(found[-1], message)
+        else:
+            found.append(_entry(message))
+    return found
 
-    return count
+
+def _entry(message: Message) -> Entry:
+    part = PromptPart(role=message.role, message_id=message.id, length=len(message.text))
+    return Entry(ChatMessage(message.role, message.text), part, message.id, message.depth)
 
 
-def _previous_start(items: Sequence[PathItem]) -> str | None:
-    """The first message that the last reply's prompt held, if it left something out."""
-    for item in reversed(items):
-        reply = item.message.reply
-        if reply is not None:
-            if reply.left_out == 0:
-                return None
-            return next((part.message_id for part in reply.prompt if part.message_id), None)
-    return None
+def _joined(earlier: Entry, message: Message) -> Entry:
+    text = f"{earlier.message.content}\n\n{message.text}"
+    part = PromptPart(role=message.role, content=text)
+    return replace(earlier, message=ChatMessage(message.role, text), part=part)
+
+
+def _bounded(options: SamplingOptions, room: int, *, exact: bool) -> SamplingOptions:
+    """With a seed that can be told afterwards, and never more tokens than the window has room for.
+
+    Where the room is only estimated, the endpoint bounds the reply itself.
+    """
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    most = options.max_tokens
+    if exact or most is not None:
+        most = max(1, room if most is None else min(most, room))
+    return replace(options, seed=seed, max_tokens=most)
+
+
+def _last_reply(items: Sequence[PathItem], spec: ModelSpec) -> ReplyDetails | None:
+    """The details of the branch's last reply, if the same model gave it."""
+    last = next((item.message.reply for item in reversed(items) if item.message.reply), None)
+    return last if last is not None and last.model_id == spec.id else None
+
+
+def _start_of(last: ReplyDetails | None, history: Sequence[Entry], window: int | None) -> str | None:
+    """The message at which the last prompt began, if it left something out of the same window."""
+    if last is None or not last.left_out or last.context_length != window:
+        return None
+    return next((entry.id for entry in history if entry.depth == last.left_out), None)

@@ -1,9 +1,10 @@
-"""What fits in the context window and what does not: pure decisions over exact token counts."""
+"""What fits in the context window and what does not: pure decisions over token counts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from models.errors import ContextOverflow
 from models.types import ChatMessage
@@ -11,6 +12,9 @@ from models.types import ChatMessage
 KEEP_SHARE = 0.6
 """When something must be left out, the prompt shrinks to this share of the window: then its beginning stays the
 same for many turns, and the engine reads only what is new."""
+NEAR_ENOUGH = 0.85
+"""A prompt of this share of what was aimed at is good enough; exactly the longest one would cost more counting."""
+LARGEST_RESERVE = 1024
 
 Count = Callable[[Sequence[ChatMessage]], int]
 
@@ -26,9 +30,11 @@ class Fitted:
 
 
 def reserve_for(limit: int, max_tokens: int | None) -> int:
-    """Tokens to keep free for the reply: what the user asked for, else a quarter of the window, at most 1,024."""
-    sensible = min(1024, limit // 4)
-    return sensible if max_tokens is None else min(max_tokens, limit // 2)
+    """Tokens to keep free for the reply: what the user asked for (half the window at most), else a quarter of the
+    window, at most 1,024."""
+    if max_tokens is None:
+        return min(LARGEST_RESERVE, limit // 4)
+    return min(max_tokens, limit // 2)
 
 
 def fit(
@@ -43,8 +49,9 @@ def fit(
     """Choose how much of `history` (oldest first, the message to answer last) fits `limit` - `reserve` tokens.
 
     `start_hint` is the id at which the previous prompt began: if all from there still fits, the prompt begins there
-    again. Otherwise whole turns go, oldest first, until the prompt fills `KEEP_SHARE` of the window. Raises
-    ContextOverflow if the last message alone does not fit.
+    again. Otherwise whole turns go, oldest first, until the prompt fills `KEEP_SHARE` of the window. Counts once
+    where nothing has to go, else as often as a binary search over the turns takes. Raises ContextOverflow if the
+    last message alone does not fit.
     """
     head = [] if system is None else [system]
     room = limit - reserve
@@ -56,23 +63,55 @@ def fit(
         kept = history[start:]
         return Fitted((*head, *(m for _, m in kept)), tuple(i for i, _ in kept), start, used)
 
-    starts = _turn_starts(history)
     first = next((i for i, (key, _) in enumerate(history) if key == start_hint), 0)
     used = tokens(first)
     if used <= room:
         return fitted(first, used)
-    goal = int(limit * KEEP_SHARE)
-    low, high = 0, len(starts) - 1
-    while low < high:
+    goal = min(int(limit * KEEP_SHARE), room)
+    start, used = _shorten(_turn_starts(history), first, _bytes_from(history), tokens, used, goal)
+    if used > room:
+        raise ContextOverflow(over=used - room, needed=used + reserve, limit=limit)
+    return fitted(start, used)
+
+
+def _shorten(
+    starts: Sequence[int], first: int, sizes: Sequence[int], tokens: Callable[[int], int], used: int, goal: int
+) -> tuple[int, int]:
+    """An early one of `starts` after `first` from which at most `goal` tokens follow, and how many; else the last.
+
+    Tokens go roughly with bytes, so a guess from the bytes is nearly always right and one count confirms it; a binary
+    search stands behind the guesses for texts where it is not.
+    """
+    open_starts = [start for start in starts if start > first] or [starts[-1]]
+    low, high = 0, len(open_starts) - 1
+    best: tuple[int, int] | None = None
+    per_byte, guesses = used / max(1, sizes[first]), 3
+    while low <= high:
         middle = (low + high) // 2
-        if tokens(starts[middle]) <= min(goal, room):
-            high = middle
+        if guesses > 0:
+            guesses -= 1
+            fits = (n for n in range(low, high) if sizes[open_starts[n]] * per_byte <= goal)
+            middle = next(fits, high)
+        start = open_starts[middle]
+        found = tokens(start)
+        per_byte = found / max(1, sizes[start])
+        if found <= goal:
+            best = (start, found)
+            if found >= goal * NEAR_ENOUGH:
+                break
+            high = middle - 1
+        elif middle == len(open_starts) - 1:
+            return start, found
         else:
             low = middle + 1
-    used = tokens(starts[low])
-    if used > room:
-        raise ContextOverflow(over=used + reserve - limit, needed=used + reserve, limit=limit)
-    return fitted(starts[low], used)
+    assert best is not None  # noqa: S101  # the last start was counted: it fits, or it was returned
+    return best
+
+
+def _bytes_from(history: Sequence[tuple[str, ChatMessage]]) -> list[int]:
+    """For each message the bytes of UTF-8 from it to the end."""
+    sizes = [len(message.content.encode("utf-8", "replace")) for _, message in history]
+    return list(accumulate(reversed(sizes)))[::-1]
 
 
 def _turn_starts(history: Sequence[tuple[str, ChatMessage]]) -> list[int]:
@@ -82,5 +121,8 @@ def _turn_starts(history: Sequence[tuple[str, ChatMessage]]) -> list[int]:
 
 
 def estimate(messages: Sequence[ChatMessage]) -> int:
-    """Tokens where nobody can count them: one for three bytes of UTF-8, and a few for each message's frame."""
+    """Tokens where nobody can count them: one for three bytes of UTF-8, and a few for each message's frame.
+
+    English has about 4.5 bytes a token and Chinese 2 to 4, so this is rather too many than too few.
+    """
     return sum(len(m.content.encode("utf-8", "replace")) // 3 + 6 for m in messages)
