@@ -5,6 +5,7 @@ from __future__ import annotations
 from storage.database import Database
 from storage.rows import now
 from storage.tables import DraftRow
+from storage.text import kept
 
 
 class Drafts:
@@ -25,7 +26,7 @@ class Drafts:
             self.delete(key)
             return
         with self._database.write() as session:
-            session.merge(DraftRow(key=key, text=text, updated_at=now()))
+            session.merge(DraftRow(key=key, text=kept(text), updated_at=now()))
 
     def delete(self, key: str) -> None:
         """Forget the draft."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -44,8 +45,8 @@ def conversation_record(row: ConversationRow) -> Conversation:
     )
 
 
-def message_record(row: MessageRow) -> Message:
-    """A message's frozen value; a field of an unexpected kind in its details never hides the message."""
+def message_record(row: MessageRow, prompt: tuple[PromptPart, ...] = ()) -> Message:
+    """A message's frozen value; `prompt` is kept apart (see `packed`) and given where it was loaded."""
     return Message(
         id=row.id,
         seq=row.seq,
@@ -59,30 +60,35 @@ def message_record(row: MessageRow) -> Message:
         mode=row.mode,
         created_at=row.created_at.replace(tzinfo=UTC),
         updated_at=row.updated_at.replace(tzinfo=UTC),
-        reply=_reply(row.reply),
+        reply=_reply(row.reply, prompt),
         failure=_failure(row.failure),
         edited_from=row.edited_from,
         trashed_at=row.trashed_at.replace(tzinfo=UTC) if row.trashed_at else None,
     )
 
 
-def reply_json(reply: ReplyDetails | None) -> dict[str, Any] | None:
-    """What is kept of a reply's details."""
-    if reply is None:
-        return None
-    data = asdict(reply)
-    data["sampling"] = dict(reply.sampling)
-    data["prompt"] = [{k: v for k, v in asdict(part).items() if v is not None} for part in reply.prompt]
-    return data
+def title_key(title: str) -> str:
+    """A title as it is searched: without difference of case, in any script, or of width."""
+    return unicodedata.normalize("NFKC", title).casefold()
 
 
-def _reply(data: Mapping[str, Any] | None) -> ReplyDetails | None:
+def reply_json(reply: ReplyDetails) -> dict[str, Any]:
+    """What is kept of a reply's details in its row; the prompt is kept apart."""
+    data = {field.name: getattr(reply, field.name) for field in fields(reply) if field.name != "prompt"}
+    return data | {"sampling": dict(reply.sampling)}
+
+
+def failure_json(failure: Failure) -> dict[str, Any]:
+    """What is kept of a failure."""
+    return {"code": failure.code, "params": dict(failure.params), "sentence": failure.sentence}
+
+
+def _reply(data: Mapping[str, Any] | None, prompt: tuple[PromptPart, ...]) -> ReplyDetails | None:
+    # Unknown names come from another version: they never hide the message.
     if not isinstance(data, Mapping):
         return None
-    known = {name: data[name] for name in ReplyDetails.__dataclass_fields__ if name in data}
-    parts = known.pop("prompt", None) or ()
-    names = PromptPart.__dataclass_fields__
-    prompt = tuple(PromptPart(**{n: p[n] for n in names if n in p}) for p in parts if "role" in p)
+    names = ReplyDetails.__dataclass_fields__.keys() - {"prompt"}
+    known = {name: data[name] for name in names if name in data}
     return ReplyDetails(**{"model_id": "", "model_name": "", **known}, prompt=prompt)
 
 

@@ -18,10 +18,14 @@ NAMING = {
 
 
 class Base(DeclarativeBase):
+    """What all tables share: the names of constraints, so that migrations can name them."""
+
     metadata = MetaData(naming_convention=NAMING)
 
 
 class ConversationRow(Base):
+    """A conversation; `title_key` is the title as it is searched (see `rows.title_key`)."""
+
     __tablename__ = "conversations"
 
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -38,6 +42,7 @@ class ConversationRow(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     trashed_at: Mapped[datetime | None]
+    title_key: Mapped[str] = mapped_column(Text, server_default="")
 
     __table_args__ = (
         CheckConstraint("title_source in ('none','auto','user')", name="title_source"),
@@ -47,6 +52,8 @@ class ConversationRow(Base):
 
 
 class MessageRow(Base):
+    """A message. `trashed_at` marks the top of a hidden subtree; `trashed_head` is the head that was inside it."""
+
     __tablename__ = "messages"
 
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -70,7 +77,17 @@ class MessageRow(Base):
     __table_args__ = (
         CheckConstraint("role in ('system','user','assistant')", name="role"),
         CheckConstraint("status in ('streaming','complete','stopped','failed','interrupted')", name="status"),
-        Index("ix_messages_children", "conversation_id", "parent_id", "seq"),
+        # Covers every walk through the tree: a long text in a row is never read past.
+        Index(
+            "ix_messages_children",
+            "conversation_id",
+            "parent_id",
+            "seq",
+            "role",
+            "depth",
+            "trashed_at",
+            "id",
+        ),
         Index("ix_messages_streaming", "status", sqlite_where=status == "streaming"),
         {"sqlite_autoincrement": True},
     )
@@ -85,8 +102,17 @@ class CounterRow(Base):
     value: Mapped[int]
 
 
+class PromptRow(Base):
+    """The messages that were sent for a reply, compressed (see `packed`)."""
+
+    __tablename__ = "prompts"
+
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id"), primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class ProbabilityRow(Base):
-    """The log-probabilities of a reply's tokens, compressed JSON."""
+    """The log-probabilities of a reply's tokens, compressed (see `packed`)."""
 
     __tablename__ = "token_probabilities"
 
