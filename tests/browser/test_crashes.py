@@ -62,9 +62,10 @@ def test_pressing_enter_while_the_app_is_down_does_not_lose_the_text(app, open_p
     app.kill()
     send(page, "Nobody hears this yet")
     until(lambda: "does not answer" in page.inner_text("#status"), what="the status line says so")
-    app.start(app.port)
     # Gradio's own script reloads a tab whose request failed, once the server is back.
-    until(lambda: page.evaluate("document.querySelector('#status .state-words')?.textContent") == "Ready", 40)
+    with page.expect_navigation(timeout=40_000):
+        app.start(app.port)
+    page.wait_for_selector("body[data-ready]")
     until(lambda: page.input_value("#composer textarea") == "Nobody hears this yet", what="the text is back")
     assert page.locator(".message").count() == 0
 
