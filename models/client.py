@@ -82,9 +82,7 @@ class Client:
                 raise
         yield completion.end() if completion.finished else completion.cancelled()
 
-    def count_tokens(
-        self, messages: Sequence[ChatMessage], *, add_generation_prompt: bool = True
-    ) -> int | None:
+    def count_tokens(self, messages: Sequence[ChatMessage], *, add_generation_prompt: bool = True) -> int | None:
         """How many tokens the prompt for `messages` has, by the endpoint's own template and tokenizer.
 
         Exact, a few milliseconds. None where the endpoint cannot tell. Raises the `Endpoint…` errors.
@@ -206,8 +204,9 @@ def translated(url: str) -> Iterator[None]:
 def open_http(endpoint: Endpoint, *, keep_alive: bool) -> httpx.Client:
     """A connection pool for `endpoint`: its key in every request, no proxy for an address of this machine."""
     headers = {b"Accept-Encoding": b"identity"}
-    if endpoint.api_key:
-        headers[b"Authorization"] = f"Bearer {endpoint.api_key.strip()}".encode()
+    key = (endpoint.api_key or "").strip()
+    if key:
+        headers[b"Authorization"] = f"Bearer {key}".encode()
     local = is_loopback(endpoint.url)
     return httpx.Client(
         headers=headers,
@@ -219,18 +218,19 @@ def open_http(endpoint: Endpoint, *, keep_alive: bool) -> httpx.Client:
 
 def is_loopback(url: str) -> bool:
     """Whether `url` names this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
 def shown_url(url: str) -> str:
     """`url` as it may be shown and logged: without a name and password in it, and without a query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.rpartition("@")[2]
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}".rstrip("/")
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from platformdirs import user_cache_path
 
 from models.hub import STARTER, fetch_pack
+from tests.engine.script import Script
+from tests.engine.scripted import ScriptedEngine
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -35,3 +40,14 @@ def chromium_path() -> str:
     if found is None:
         pytest.fail("The browser tests need Chromium: `apt-get install chromium` (Debian), or another Chrome.")
     return found
+
+
+@pytest.fixture
+def scripted_engine() -> Iterator[Callable[..., ScriptedEngine]]:
+    """Starts scripted engines, each with the fields of a `Script`, and closes them."""
+    with ExitStack() as engines:
+
+        def start(**script: Any) -> ScriptedEngine:
+            return engines.enter_context(ScriptedEngine(Script(**script)))
+
+        yield start
