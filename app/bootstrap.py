@@ -73,24 +73,27 @@ class Parts:
         self.database.close()
 
 
-def build(settings: Settings) -> Parts:
-    """Open everything and begin to load the model. Raises StorageError; a model's failure ends in its status."""
+def build(settings: Settings, engines: Mapping[RuntimeName, Runtime] | None = None) -> Parts:
+    """Open everything and begin to load the model. Raises StorageError; a model's failure ends in its status.
+
+    `engines` are the ways to get an engine, by default `runtimes(settings)`.
+    """
     data = settings.data_dir
     database = open_database(data / "inkglass.db", data / "backups")
     try:
-        return _build(settings, database)
+        return _build(settings, database, runtimes(settings) if engines is None else engines)
     except BaseException:
         database.close()
         raise
 
 
-def _build(settings: Settings, database: Database) -> Parts:
+def _build(settings: Settings, database: Database, engines: Mapping[RuntimeName, Runtime]) -> Parts:
     messages, preferences = Messages(database), Preferences(database)
     interrupted = messages.interrupt_streaming()
     if interrupted:
         log.warning("replies that were being written when Inkglass last ended, kept: %d", interrupted)
     modes = load_modes()
-    supervisor = Supervisor(runtimes(settings))
+    supervisor = Supervisor(engines)
     chosen = _choose(settings, preferences, supervisor)
     turns = Turns(messages, supervisor)
     manager = ConversationManager(

@@ -240,23 +240,32 @@ def _stream(turn: LiveTurn, client: Client, request: Request) -> None:
 
 
 def _finished(turn: LiveTurn, details: ReplyDetails | None) -> ReplyDetails | None:
-    """The details with what only the end of the stream tells.
-
-    After Continue the reply's tokens are those of all its parts, and the prompt's are those above the reply.
-    """
+    """The details with what only the end of the stream tells; those of before, where Continue brought nothing new."""
     before = turn.reply.reply
-    if details is None:
+    if details is None or (before is not None and not turn.tokens):
         return before
     usage, timings = turn.last.usage, turn.last.timings
-    earlier = before.completion_tokens or 0 if before is not None and turn.reply.text.strip() else 0
-    prompt = usage.prompt_tokens if usage else details.prompt_tokens
-    return replace(
+    written = replace(
         details,
         finish_reason=turn.last.finish_reason,
-        prompt_tokens=None if prompt is None else max(0, prompt - earlier),
-        completion_tokens=(usage.completion_tokens if usage else turn.tokens) + earlier,
+        prompt_tokens=usage.prompt_tokens if usage else details.prompt_tokens,
+        completion_tokens=usage.completion_tokens if usage else turn.tokens,
         cached_tokens=usage.cached_tokens if usage else None,
         first_token_ms=timings.first_token_ms if timings else None,
         total_ms=timings.total_ms if timings else None,
         tokens_per_second=(timings.tokens_per_second if timings else None) or turn.speed(),
+    )
+    return _added(before, written) if before is not None and turn.reply.text.strip() else written
+
+
+def _added(before: ReplyDetails, written: ReplyDetails) -> ReplyDetails:
+    """After Continue: the tokens and the time of all parts; the prompt's tokens are those above the reply."""
+    earlier = before.completion_tokens or 0
+    prompt = written.prompt_tokens
+    return replace(
+        written,
+        prompt_tokens=None if prompt is None else max(0, prompt - earlier),
+        completion_tokens=(written.completion_tokens or 0) + earlier,
+        first_token_ms=before.first_token_ms,
+        total_ms=None if written.total_ms is None else written.total_ms + (before.total_ms or 0.0),
     )
