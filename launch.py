@@ -240,6 +240,9 @@ def open_and_serve(settings: Any) -> int:
 def serve_page(parts: Any, listener: Any) -> int:
     """Serve on the bound socket; the engine has been loading meanwhile."""
     from app.serving import open_browser, page_address, serve
+    from app.ui.gradio_import import import_gradio_quickly
+
+    import_gradio_quickly()
     from app.ui.server import create_app
 
     settings = parts.settings

@@ -48,7 +48,8 @@ class Following:
         if live is not None and known and known.get("id") == live.message_id:
             news["live"] = live_json(live, self._actions.growing, int(known.get("stable", 0)))
         elif live is not None:
-            news["stale"] = True
+            # A reply that another tab started; one on a branch that this tab does not show is none of its business.
+            news["stale"] = self._parts.manager.conversation(live.conversation_id).head_id == live.message_id
         elif known:
             news["item"] = self._finished(place, str(known.get("id")))
         if request.get("full") or news["item"]:
