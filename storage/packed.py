@@ -22,7 +22,7 @@ from storage.tables import MessageRow, ProbabilityRow, PromptRow
 def keep_prompt(session: Session, message_id: str, prompt: Sequence[PromptPart]) -> None:
     """Keep what was sent for a reply, in place of what was kept before."""
     ids = [part.message_id for part in prompt if part.message_id is not None]
-    seqs = dict(session.execute(select(MessageRow.id, MessageRow.seq).where(MessageRow.id.in_(ids))).tuples().all())
+    seqs = dict(session.execute(select(MessageRow.id, MessageRow.seq).where(MessageRow.id.in_(ids))).all())
     entries = [
         [part.role, seqs.get(part.message_id, part.message_id), part.length]
         if part.message_id is not None
@@ -39,7 +39,7 @@ def load_prompt(session: Session, message_id: str) -> tuple[PromptPart, ...]:
         return ()
     entries = unpack(data)
     seqs = [entry[1] for entry in entries if len(entry) == 3]
-    ids = dict(session.execute(select(MessageRow.seq, MessageRow.id).where(MessageRow.seq.in_(seqs))).tuples().all())
+    ids = dict(session.execute(select(MessageRow.seq, MessageRow.id).where(MessageRow.seq.in_(seqs))).all())
     return tuple(
         PromptPart(role=entry[0], content=entry[1])
         if len(entry) == 2
@@ -52,7 +52,7 @@ def sent_texts(session: Session, message_id: str) -> list[tuple[str, str]]:
     """The exact messages that were sent for a reply: roles and texts."""
     parts = load_prompt(session, message_id)
     ids = [part.message_id for part in parts if part.message_id is not None]
-    texts = dict(session.execute(select(MessageRow.id, MessageRow.text).where(MessageRow.id.in_(ids))).tuples().all())
+    texts = dict(session.execute(select(MessageRow.id, MessageRow.text).where(MessageRow.id.in_(ids))).all())
     return [
         (part.role, part.content or "" if part.message_id is None else texts.get(part.message_id, "")[: part.length])
         for part in parts

@@ -8,6 +8,8 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from sqlalchemy import Row
+
 from storage.records import (
     Conversation,
     Failure,
@@ -45,7 +47,7 @@ def conversation_record(row: ConversationRow) -> Conversation:
     )
 
 
-def message_record(row: MessageRow, prompt: tuple[PromptPart, ...] = ()) -> Message:
+def message_record(row: MessageRow | Row[Any], prompt: tuple[PromptPart, ...] = ()) -> Message:
     """A message's frozen value; `prompt` is kept apart (see `packed`) and given where it was loaded."""
     return Message(
         id=row.id,
