@@ -19,7 +19,6 @@ from app.views import LiveSnapshot, Sent, TranscriptWindow
 from models.types import EngineState
 from storage.database import open_database
 from storage.records import Message
-from tests.engine.script import Script
 from tests.engine.scripted import ScriptedEngine
 
 HOLD = """
@@ -109,26 +108,12 @@ def data_dir(tmp_path: Path, empty_database: Path) -> Path:
 
 
 @pytest.fixture
-def scripted() -> Iterator[Callable[..., ScriptedEngine]]:
-    """Starts scripted engines."""
-    running: list[ScriptedEngine] = []
-
-    def start(**script: Any) -> ScriptedEngine:
-        running.append(ScriptedEngine(Script(**script)))
-        return running[-1]
-
-    yield start
-    for engine in running:
-        engine.close()
-
-
-@pytest.fixture
-def start(data_dir: Path, scripted: Callable[..., ScriptedEngine]) -> Iterator[Callable[..., Scene]]:
-    """Starts the app on a scripted engine; `engine=` another start on the same data folder with the same engine."""
+def start(data_dir: Path, scripted_engine: Callable[..., ScriptedEngine]) -> Iterator[Callable[..., Scene]]:
+    """Starts the app on a scripted engine with the fields of a `Script`, or (again) on a given one."""
     running: list[Parts] = []
 
     def start_one(engine: ScriptedEngine | None = None, **script: Any) -> Scene:
-        engine = engine or scripted(**script)
+        engine = engine or scripted_engine(**script)
         parts = build(Settings(data_dir=data_dir, remote=engine.url))
         running.append(parts)
         return Scene(parts, engine)

@@ -11,6 +11,7 @@ from app.errors import EmptyMessage, UnusableSetting
 from models.errors import ContextOverflow
 from storage.errors import NotFound, StaleHead, StillStreaming
 from tests.app.conftest import Scene, until
+from tests.engine.script import Script
 
 Start = Callable[..., Scene]
 
@@ -127,7 +128,7 @@ def test_a_megabyte_is_refused_in_a_moment_and_kept_nowhere(start: Start) -> Non
     assert len(scene.window(sent).items) == 2
 
 
-def test_while_the_model_is_loading_a_message_is_committed_and_waits(start: Start, scripted: Any) -> None:
+def test_while_the_model_is_loading_a_message_is_committed_and_waits(start: Start) -> None:
     scene = start(reply="Here I am.")
     sent = scene.send("Are you there?")
     assert scene.ended(sent).text == "Here I am."
@@ -237,7 +238,7 @@ def test_continue_lengthens_the_same_message(start: Start) -> None:
     scene.growing(sent, 20)
     scene.parts.manager.stop(sent.conversation.id)
     before = scene.ended(sent)
-    scene.engine.script = type(scene.engine.script)(reply=" And that was all.")
+    scene.engine.script = Script(reply=" And that was all.")
     again = scene.parts.manager.continue_reply(sent.reply_id, expected_head=sent.reply_id)
     assert again.reply_id == sent.reply_id
     after = scene.ended(again)
@@ -257,7 +258,7 @@ def test_a_continue_stopped_before_its_first_word_changes_nothing(start: Start) 
     scene.growing(sent, 20)
     scene.parts.manager.stop(sent.conversation.id)
     before = scene.ended(sent)
-    scene.engine.script = type(scene.engine.script)(delay=60)
+    scene.engine.script = Script(delay=60)
     again = scene.parts.manager.continue_reply(sent.reply_id, expected_head=sent.reply_id)
     until(lambda: len(scene.engine.requests) == 2)
     scene.parts.manager.stop(sent.conversation.id)
