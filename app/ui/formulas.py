@@ -24,6 +24,12 @@ DEEPEST = 30
 FORBIDDEN = re.compile(r"\\(?:def|newcommand|renewcommand|providecommand|newenvironment|DeclareMathOperator|let)\b")
 """Commands that define commands: a few lines of them can unfold without bound."""
 
+_SAME_AS_ALIGN = re.compile(r"\\(begin|end)\{(?:aligned|gathered|gather|flalign|eqnarray|multline|align)\*?\}")
+_SAME_AS_NOTHING = re.compile(r"\\(?:begin|end)\{(?:equation|displaymath|math)\*?\}|\\(?:nonumber|notag)(?![a-zA-Z])")
+_ALIGNED_AT = re.compile(r"\\begin\{alignedat\}\s*(?:\{\d*\})?|\\begin\{alignat\*?\}\s*(?:\{\d*\})?")
+_ALIGNED_AT_END = re.compile(r"\\end\{align(?:ed)?at\*?\}")
+_CASES = re.compile(r"\\(begin|end)\{[dr]cases\}")
+
 FOREIGN_ERRORS = (
     latex.NumeratorNotFoundError,
     latex.DenominatorNotFoundError,
@@ -88,10 +94,17 @@ def _mathml(source: str, display: bool) -> str | None:
     if not source or len(source) > LONGEST or _depth(source) > DEEPEST or FORBIDDEN.search(source):
         return None
     try:
-        tree = Converter(display="block" if display else "inline").convert_to_element(source)
+        tree = Converter(display="block" if display else "inline").convert_to_element(_understood(source))
     except FOREIGN_ERRORS:
         return None
     return _written(tree)
+
+
+def _understood(source: str) -> str:
+    """The same formula with those environments written otherwise that the converter does not know."""
+    source = _SAME_AS_ALIGN.sub(r"\\\1{align*}", source)
+    source = _ALIGNED_AT_END.sub(r"\\end{align*}", _ALIGNED_AT.sub(r"\\begin{align*}", source))
+    return _CASES.sub(r"\\\1{cases}", _SAME_AS_NOTHING.sub("", source))
 
 
 def _depth(source: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from html import escape
@@ -12,7 +13,10 @@ from pygments.token import STANDARD_TYPES
 
 LONGEST = 20_000
 """Characters of code that are highlighted; more is shown plain, so that a huge block costs nothing."""
-LONGEST_LINE = 1_000
+LONGEST_LINE = 300
+"""Code with a longer line is shown plain: some lexers take time with the third power of a line's length (Pygments 2.21
+needs 74 s for twenty lines of 990 characters as C#), and hold the interpreter while they do."""
+_LONG_GAP = re.compile(r"[ \t]{100}")
 
 # By name in Pygments and the words people write after the fence. A list of our own: asking Pygments for an unknown
 # name searches the whole environment for plugins, and some of its rarer lexers take very long on hostile text.
@@ -57,7 +61,7 @@ _LEXERS: Mapping[str, str] = {
     "Protocol Buffer": "protobuf proto",
     "Python": "python py python3 pyi",
     "Python console session": "pycon",
-    "R": "r",
+    "S": "r",
     "Ruby": "ruby rb",
     "Rust": "rust rs",
     "SCSS": "scss sass less",
@@ -92,7 +96,7 @@ def _lexer_class(name: str) -> type[Lexer] | None:
 def highlight(code: str, language: str) -> str:
     """The code as escaped HTML, with spans if the language is known and the code is not huge."""
     name = _names().get(language.lower())
-    if name is None or len(code) > LONGEST or max(map(len, code.split("\n"))) > LONGEST_LINE:
+    if name is None or len(code) > LONGEST or max(map(len, code.split("\n"))) > LONGEST_LINE or _LONG_GAP.search(code):
         return escape(code, quote=False)
     return _highlighted(code, name)
 
@@ -142,7 +146,13 @@ _SHAPES = (
     ".body th.left, .body td.left { text-align: left }",
     ".body th.center, .body td.center { text-align: center }",
     ".body th.right, .body td.right { text-align: right }",
-    # Browsers dropped menclose from MathML: \\boxed and the strikes are drawn here.
+    # What browsers dropped from MathML and formulas still use: columns of equations, styles of letters, boxes, strikes.
+    '.body mtd[columnalign="right"] { text-align: right }',
+    '.body mtd[columnalign="left"] { text-align: left }',
+    '.body [mathvariant="bold"], .body [mathvariant="bold-italic"] { font-weight: bold }',
+    '.body [mathvariant="italic"], .body [mathvariant="bold-italic"] { font-style: italic }',
+    '.body [mathvariant="monospace"] { font-family: monospace }',
+    '.body [mathvariant="sans-serif"] { font-family: sans-serif }',
     '.body menclose[notation~="box"] { border: 1px solid; padding: 3px 5px }',
     '.body menclose[notation~="horizontalstrike"], .body menclose[notation~="updiagonalstrike"], '
     '.body menclose[notation~="downdiagonalstrike"] { text-decoration: line-through }',
