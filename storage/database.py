@@ -22,6 +22,8 @@ from storage.lock import FolderLock
 log = logging.getLogger(__name__)
 SCHEMA = 2
 """The schema this code knows; `PRAGMA user_version` of a file says which one it has."""
+SMALLEST = 512
+"""Bytes of the smallest database there is."""
 PRAGMAS = (
     f"busy_timeout = {BUSY_SECONDS * 1000}",
     "journal_mode = WAL",
@@ -141,10 +143,11 @@ def _inspect(path: Path, backups: Path, *, unclean: bool) -> int:
     """The schema's number (0 for a new file), read without changing a byte; raises for what must not be opened."""
     journal = path.with_name(path.name + "-wal")
     left_over = journal.exists() and journal.stat().st_size > 0
-    if not path.exists() or path.stat().st_size == 0:
-        # SQLite would take an empty file for a new database and delete the log that belongs to it.
-        if left_over or (path.exists() and any(backups.glob("*.db"))):
-            raise DatabaseCorrupt(path=str(path), detail="the file is empty", backups=str(backups))
+    size = path.stat().st_size if path.exists() else 0
+    if size < SMALLEST:
+        # SQLite would take this for a new database and delete the log that belongs to it.
+        if size or left_over or (path.exists() and any(backups.glob("*.db"))):
+            raise DatabaseCorrupt(path=str(path), detail="the file is cut off", backups=str(backups))
         return 0
     with closing(dbapi2.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")

@@ -20,6 +20,15 @@ BUSY_SECONDS = 3
 """How long a write waits for another program that holds the database."""
 BUSY, LOCKED, PERM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, AUTH, NOTADB = 5, 6, 3, 8, 10, 11, 13, 14, 23, 26
 """SQLite's primary result codes; the upper bits of an extended code only say where it happened."""
+SIGNS = {
+    "locked": BUSY,
+    "readonly": READONLY,
+    "I/O error": IOERR,
+    "malformed": CORRUPT,
+    "is full": FULL,
+    "unable to open": CANTOPEN,
+    "not a database": NOTADB,
+}
 LITTLE_SPACE = 1 << 20
 
 
@@ -28,8 +37,8 @@ def translate(error: Exception, path: Path, backups: Path) -> StorageError:
     if isinstance(error, OSError):
         return _system(error, path)
     original = error.orig if isinstance(error, DBAPIError) else error
-    code = int(getattr(original, "sqlite_errorcode", 0)) & 0xFF
     words = str(original)
+    code = int(getattr(original, "sqlite_errorcode", 0) or _code_by_words(words)) & 0xFF
     if code in (BUSY, LOCKED):
         return DatabaseBusy(seconds=BUSY_SECONDS)
     if code == FULL or (code == IOERR and _little_space(path)):
@@ -41,6 +50,11 @@ def translate(error: Exception, path: Path, backups: Path) -> StorageError:
     if code == IOERR:
         words = f"the disk did not take it ({words}): a quota, a limit on file sizes, or a fault of the disk"
     return StorageError(detail=words)
+
+
+def _code_by_words(words: str) -> int:
+    # The driver's backup interface raises its errors without their codes.
+    return next((code for sign, code in SIGNS.items() if sign in words), 0)
 
 
 def _system(error: OSError, path: Path) -> StorageError:
