@@ -15,6 +15,8 @@ from platformdirs import user_cache_path
 from models.hub import STARTER, fetch_pack
 from tests.engine.script import Script
 from tests.engine.scripted import ScriptedEngine
+from tests.engine.script import Script
+from tests.engine.scripted import ScriptedEngine
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -45,6 +47,17 @@ def chromium_path() -> str:
 @pytest.fixture
 def scripted_engine() -> Iterator[Callable[..., ScriptedEngine]]:
     """Starts scripted engines, each with the fields of a `Script`, and closes them."""
+    with ExitStack() as engines:
+
+        def start(**script: Any) -> ScriptedEngine:
+            return engines.enter_context(ScriptedEngine(Script(**script)))
+
+        yield start
+
+
+@pytest.fixture
+def scripted_engine() -> Iterator[Callable[..., ScriptedEngine]]:
+    """Starts engines that answer as told: `scripted_engine(reply="Yes.", rate=100)`."""
     with ExitStack() as engines:
 
         def start(**script: Any) -> ScriptedEngine:
