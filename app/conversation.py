@@ -13,7 +13,7 @@ from app.live import Request
 from app.modes import Mode
 from app.prompting import Prompting
 from app.sampling import checked_sampling
-from app.titles import title_from
+from app.titles import title_from, title_given
 from app.transcript import read_window
 from app.turns import Turns
 from app.views import Sent, TranscriptWindow
@@ -235,8 +235,10 @@ class ConversationManager:
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Give a title; it is never replaced by an automatic one."""
-        title, _ = self._text(title)
-        self.stored.rename(conversation_id, " ".join(title.split())[:200], "user")
+        given = title_given(clean(title)[0])
+        if not given:
+            raise EmptyMessage()
+        self.stored.rename(conversation_id, given, "user")
 
     def change_settings(self, conversation_id: str, **settings: Any) -> None:
         """Set the given ones of system_prompt, sampling, mode, model_id. Raises UnusableSetting."""
