@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ from models.errors import ContextOverflow, ModelError
 from models.types import ChatMessage, EngineState
 from storage.conversations import Conversations
 from storage.drafts import Drafts
-from storage.errors import NotFound, StillStreaming, StorageError
+from storage.errors import NotFound, StillStreaming
 from storage.messages import Messages
 from storage.records import Conversation, Message, Role
 from storage.text import clean
@@ -79,22 +78,11 @@ class ConversationManager:
         options = checked_sampling(sampling)
         system_prompt, more = clean(system_prompt)
         self._refuse_too_long(self._system(system_prompt, mode), text)
-        made = self.stored.create(
-            mode=mode,
-            system_prompt=system_prompt,
-            sampling=options,
-            title=title_from(text),
-            title_source="auto",
+        asked, reply = self.messages.append_first_turn(
+            text=text, title=title_from(text), mode=mode, system_prompt=system_prompt, sampling=options
         )
-        try:
-            asked, reply = self.messages.append_turn(made.id, expected_head=None, parent_id=None, text=text, mode=mode)
-        except StorageError:
-            # The text stays in the composer; no empty conversation may stay in the list.
-            with suppress(StorageError):
-                self.stored.trash(made.id)
-            raise
         self._begin(reply)
-        return Sent(self.stored.get(made.id), asked.id, reply.id, replaced + more)
+        return Sent(self.stored.get(asked.conversation_id), asked.id, reply.id, replaced + more)
 
     def retry(self, message_id: str, *, expected_head: str | None) -> Sent:
         """Another reply beside this one (or to this message, if it is the user's)."""

@@ -49,6 +49,22 @@ def _next_number(session: Session, name: str) -> int:
     return session.execute(grown.returning(CounterRow.value)).scalar_one()
 
 
+def new_conversation(
+    session: Session,
+    title: str,
+    source: TitleSource,
+    mode: str,
+    system_prompt: str,
+    sampling: Mapping[str, float | int],
+) -> ConversationRow:
+    """The row of a new, empty conversation at the top of the list."""
+    row = _new(session, title, source)
+    row.mode, row.system_prompt, row.sampling = mode, kept(system_prompt), dict(sampling)
+    session.add(row)
+    changed(session, row)
+    return row
+
+
 class Conversations:
     """The conversations of one database. Raises NotFound for an unknown id, and what `Database.write` raises."""
 
@@ -67,11 +83,9 @@ class Conversations:
     ) -> Conversation:
         """A new, empty conversation at the top of the list."""
         with self._database.write() as session:
-            row = _new(session, title, title_source)
-            row.mode, row.model_id = mode, model_id
-            row.system_prompt, row.sampling = kept(system_prompt), dict(sampling or {})
-            session.add(row)
-            changed(session, row)
+            row = new_conversation(session, title, title_source, mode, system_prompt, sampling or {})
+            row.model_id = model_id
+            session.flush()
             return conversation_record(row)
 
     def get(self, conversation_id: str) -> Conversation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from sqlalchemy import CursorResult, update
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from uuid_utils import uuid7
 
 from storage import packed, tree
-from storage.conversations import changed, conversation_row
+from storage.conversations import changed, conversation_row, new_conversation
 from storage.database import Database
 from storage.errors import NotFound, StaleHead
 from storage.records import (
@@ -60,6 +60,18 @@ class Messages:
             reply = _add(session, conversation_id, asked, "assistant", mode, status="streaming")
             conversation.head_id = reply.id
             changed(session, conversation, active=True)
+            return message_record(asked), message_record(reply)
+
+    def append_first_turn(
+        self, *, text: str, title: str, mode: str, system_prompt: str, sampling: Mapping[str, float | int]
+    ) -> tuple[Message, Message]:
+        """A new conversation (its title an automatic one) with its first turn, all in one transaction."""
+        with self._database.write() as session:
+            conversation = new_conversation(session, title, "auto", mode, system_prompt, sampling)
+            asked = _add(session, conversation.id, None, "user", mode, text=text)
+            reply = _add(session, conversation.id, asked, "assistant", mode, status="streaming")
+            conversation.head_id = reply.id
+            session.flush()
             return message_record(asked), message_record(reply)
 
     def append_reply(self, parent_id: str, *, expected_head: str | None, mode: str) -> Message:
