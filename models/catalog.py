@@ -12,7 +12,7 @@ from typing import Any
 
 from models.client import shown_url
 from models.errors import ModelError, ModelFileInvalid, ModelFileMissing
-from models.gguf import GgufHeader
+from models.gguf import GgufHeader, read_header
 from models.runtimes.llama_cpp import inspect_model, parts
 from models.runtimes.transformers import inspect_folder
 from models.types import ModelSpec, SamplingOptions
@@ -116,8 +116,7 @@ def _spec(model_id: str, path: Path) -> ModelSpec:
         return _folder_spec(model_id, path)
     if not path.is_file():
         raise ModelFileMissing(path=str(path))
-    state = path.stat()
-    header, size = _inspected(path, state.st_mtime_ns, state.st_size)
+    header, size = inspect_model(path, _header)
     return ModelSpec(
         id=model_id,
         name=_gguf_name(header, path),
@@ -133,10 +132,18 @@ def _spec(model_id: str, path: Path) -> ModelSpec:
     )
 
 
+def _header(path: Path) -> GgufHeader:
+    """The header of one file, read again only when the file has changed: the page asks often."""
+    try:
+        state = path.stat()
+    except OSError:
+        return read_header(path)
+    return _read(path, state.st_mtime_ns, state.st_size)
+
+
 @lru_cache(maxsize=256)
-def _inspected(path: Path, _modified: int, _size: int) -> tuple[GgufHeader, int]:
-    """A header and the bytes of all parts, read again only when the file has changed."""
-    return inspect_model(path)
+def _read(path: Path, _modified: int, _size: int) -> GgufHeader:
+    return read_header(path)
 
 
 def _gguf_name(header: GgufHeader, path: Path) -> str:

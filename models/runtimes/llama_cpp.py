@@ -95,12 +95,12 @@ class LlamaCppRuntime:
         return str(self._slots.absolute()) + os.sep
 
 
-def inspect_model(path: Path) -> tuple[GgufHeader, int]:
+def inspect_model(path: Path, read: Callable[[Path], GgufHeader] = read_header) -> tuple[GgufHeader, int]:
     """The header of a model and the bytes of its weights; all files of a split one are checked.
 
     Raises `ModelFileMissing`, or `ModelFileInvalid` with the reason.
     """
-    headers = [read_header(part) for part in parts(path)]
+    headers = [read(part) for part in parts(path)]
     reason = NOT_LANGUAGE.get(headers[0].architecture)
     if reason is not None:
         raise ModelFileInvalid(path=str(path), reason=reason)
