@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from html import escape
+from time import perf_counter
 
 from pygments.lexer import Lexer
 from pygments.lexers import find_lexer_class
@@ -14,17 +15,18 @@ from pygments.token import STANDARD_TYPES
 LONGEST = 20_000
 """Characters of code that are highlighted; more is shown plain, so that a huge block costs nothing."""
 LONGEST_LINE = 300
-"""Code with a longer line is shown plain: some lexers take time with the third power of a line's length (Pygments 2.21
-needs 74 s for twenty lines of 990 characters as C#), and hold the interpreter while they do."""
-_LONG_GAP = re.compile(r"[ \t]{100}")
+_LONG_GAP = re.compile(r"\s{100}")
+"""Some lexers take time with the third power of a line's length or of a gap, and hold the interpreter while they do."""
+LONGEST_TIME = 0.3
+"""Seconds after which a block is given up and shown plain; ordinary code of `LONGEST` characters takes a tenth."""
 
 # By name in Pygments and the words people write after the fence. A list of our own: asking Pygments for an unknown
-# name searches the whole environment for plugins, and some of its rarer lexers take very long on hostile text.
+# name searches the whole environment for plugins, and some of its lexers (C# and Fortran among them, in 2.21) contain a
+# single expression that takes minutes on a few lines of hostile text.
 _LEXERS: Mapping[str, str] = {
     "Bash": "bash sh shell zsh console",
     "Batchfile": "bat batch cmd",
     "C": "c h",
-    "C#": "csharp c# cs",
     "C++": "cpp c++ cc hpp cxx",
     "CMake": "cmake",
     "CSS": "css",
@@ -35,7 +37,6 @@ _LEXERS: Mapping[str, str] = {
     "Elixir": "elixir ex exs",
     "Erlang": "erlang erl",
     "F#": "fsharp f# fs",
-    "Fortran": "fortran f90",
     "Go": "go golang",
     "GraphQL": "graphql",
     "Groovy": "groovy gradle",
@@ -108,7 +109,10 @@ def _highlighted(code: str, name: str) -> str:
         return escape(code, quote=False)
     lexer = lexer_class(stripnl=False, ensurenl=False)
     parts: list[str] = []
+    limit = perf_counter() + LONGEST_TIME
     for kind, value in lexer.get_tokens(code):
+        if perf_counter() > limit:
+            return escape(code, quote=False)
         while kind not in STANDARD_TYPES:
             kind = kind.parent
         short = STANDARD_TYPES[kind]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.common.normalize_url import normalizeLink
@@ -17,6 +18,7 @@ SCHEMES = frozenset({"http", "https", "mailto"})
 LONGEST = 2_000
 _WEB = re.compile(r"https?://(?:[^/?#@]*@)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:[/?#].*)?", re.I | re.S)
 _MAIL = re.compile(r"mailto:[^\s@<>\"?]+@[a-z0-9.-]+(?:\?.*)?", re.I | re.S)
+_AUTHORITY = re.compile(r"([^/]*//)([^/?#]*)")
 _BARE = re.compile(r"https?://[^\s<>\"'`\\^{}|，。；：！？、（）「」《》“”]{3,}", re.I)
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _UNSAFE_IN_ADDRESS = re.compile("[\x00-\x20\x7f-\xa0\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -24,7 +26,7 @@ _UNSAFE_IN_ADDRESS = re.compile("[\x00-\x20\x7f-\xa0\u061c\u200b-\u200f\u2028-\u
 
 def allowed_address(url: str) -> bool:
     """Whether `url` (as the parser has encoded it) may become a link: plain web and mail addresses only."""
-    if len(url) > LONGEST or _UNSAFE_IN_ADDRESS.search(url):
+    if len(url) > LONGEST or _UNSAFE_IN_ADDRESS.search(url) or _BIDI.search(unquote(url)):
         return False
     return bool(_WEB.fullmatch(url) or _MAIL.fullmatch(url))
 
@@ -38,8 +40,8 @@ def shown_host(url: str, text: str) -> str:
     web = _WEB.fullmatch(url)
     if web is None:
         return ""
-    authority = re.match(r"[^/]*//([^/?#]*)", url)
-    plain = authority is not None and "@" not in authority.group(1)
+    authority = _AUTHORITY.match(url)
+    plain = authority is not None and "@" not in authority.group(2)
     whole = url.lower().removesuffix("/")
     if plain and bare in {whole, whole.partition("://")[2], web.group(1).lower()}:
         return ""
@@ -50,13 +52,18 @@ def install_links(parser: MarkdownIt) -> None:
     """Teach the parser our links: allowed addresses only, bare ones too, images as links, the host beside them."""
     # Both are looked up on the parser by its rules; the defaults allow relative addresses and hide punycode.
     vars(parser)["validateLink"] = allowed_address
-    vars(parser)["normalizeLinkText"] = _plain_text_of
+    vars(parser)["normalizeLinkText"] = _shown_address
     parser.core.ruler.push("links", _links)
     parser.add_render_rule("link_host", _render_host)
 
 
-def _plain_text_of(url: str) -> str:
-    return url
+def _shown_address(url: str) -> str:
+    """The address as written, but its host as punycode: letters of other scripts can look like any name."""
+    found = _AUTHORITY.match(url)
+    if found is None or found.group(2).isascii():
+        return url
+    encoded = _AUTHORITY.match(normalizeLink(url))
+    return f"{encoded.group(1)}{encoded.group(2)}{url[found.end() :]}" if encoded else url
 
 
 def _links(state: StateCore) -> None:
@@ -96,7 +103,7 @@ def _bare(text: str) -> Iterator[Token]:
         if not allowed_address(encoded):
             continue
         yield from [_text(text[position : found.start()])] if found.start() > position else []
-        yield from _link(encoded, address)
+        yield from _link(encoded, _shown_address(address))
         position = found.start() + len(address)
     if position < len(text):
         yield _text(text[position:])
