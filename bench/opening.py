@@ -10,7 +10,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from bench.scene import chromium, data_folder, long_conversation, report, scripted_engine
-from tests.browser.running_app import RunningApp
+from tests.browser.running_app import RunningApp, until
 
 SHOWN = "document.querySelectorAll('#transcript .message').length >= 40"
 
@@ -38,7 +38,7 @@ def by_address(page: Page, url: str) -> float:
     """Seconds from asking for the address to the messages standing in the page."""
     started = time.perf_counter()
     page.goto(url, wait_until="commit")
-    page.wait_for_function(SHOWN)
+    until(lambda: page.evaluate(SHOWN), 30, "the last messages")
     return time.perf_counter() - started
 
 

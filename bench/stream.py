@@ -17,19 +17,20 @@ from typing import Any
 from playwright.sync_api import Page
 
 from bench.scene import chromium, data_folder, long_conversation, report, scripted_engine
-from tests.browser.running_app import RunningApp
+from tests.browser.running_app import RunningApp, until
 
 TOKENS, RATE = 300, 150
-WATCH = """() => {
-  const w = (window.watch = { enter: null, first: null, last: null });
+WATCH = """(TOKENS) => {
+  const w = (window.watch = { enter: null, first: null, last: null,
+    before: document.querySelectorAll('#transcript .message.assistant').length });
   document.addEventListener('keydown', (e) => {
     if (e.key === 'Enter' && w.enter === null) w.enter = performance.timeOrigin + performance.now();
   }, { capture: true });
   const frame = () => {
     const all = document.querySelectorAll('#transcript .message.assistant .body');
-    const text = all.length ? all[all.length - 1].textContent : '';
-    if (text.includes('token0 ') || text.trim() === 'token0') w.first ??= performance.timeOrigin + performance.now();
-    if (text.includes('LAST')) w.last ??= performance.timeOrigin + performance.now();
+    const words = all.length > w.before ? all[all.length - 1].textContent.trim().split(/\s+/).filter(Boolean).length : 0;
+    if (words >= 1) w.first ??= performance.timeOrigin + performance.now();
+    if (words >= TOKENS) w.last ??= performance.timeOrigin + performance.now();
     if (w.last === null) requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);
@@ -42,9 +43,9 @@ def one_send(page: Page, address: str, engine: str) -> dict[str, float]:
     page.wait_for_selector("body[data-ready]")
     page.fill("#composer textarea", "Go on.")
     page.wait_for_timeout(1200)
-    page.evaluate(WATCH)
+    page.evaluate(WATCH, TOKENS)
     page.press("#composer textarea", "Enter")
-    page.wait_for_function("window.watch.last !== null", timeout=60_000)
+    until(lambda: page.evaluate("window.watch.last !== null"), 60, "the last token")
     watch = page.evaluate("window.watch")
     page.wait_for_selector("body[data-live=false]")
     with urllib.request.urlopen(f"{engine}/scripted/log", timeout=5) as answer:

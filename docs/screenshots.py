@@ -57,7 +57,7 @@ def opened(browser: Browser, url: str, size: str, theme: str, language: str) -> 
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector("body[data-ready]")
-    page.wait_for_function("document.querySelector('#status .state-words')?.textContent.length > 0")
+    page.wait_for_selector("#status .state-words")
     page.wait_for_timeout(400)
     return page
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from platformdirs import user_cache_path
 
-from models.hub import STARTER, fetch_pack
+from models.hub import STARTER, TRANSLATION, fetch_pack
 from tests.engine.script import Script
 from tests.engine.scripted import ScriptedEngine
 from tests.engine.script import Script
@@ -29,10 +29,17 @@ def test_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def starter_model(test_data: Path) -> Path:
-    """The starter model's file; fetched the first time."""
-    fetch_pack(test_data, STARTER, lambda what, done, total: None)
-    return test_data / "models" / STARTER.files[0].target
+def embedded_models(test_data: Path) -> Path:
+    """The folder with all models that a first start fetches; fetched the first time."""
+    for pack in (STARTER, TRANSLATION):
+        fetch_pack(test_data, pack, lambda what, done, total: None)
+    return test_data / "models"
+
+
+@pytest.fixture(scope="session")
+def starter_model(embedded_models: Path) -> Path:
+    """The starter model's file."""
+    return embedded_models / STARTER.files[0].target
 
 
 @pytest.fixture(scope="session")

@@ -56,16 +56,18 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture
-def fresh_data(tmp_path: Path, starter_model: Path) -> Path:
-    """A data folder that holds the starter model and nothing else."""
+def fresh_data(tmp_path: Path, embedded_models: Path) -> Path:
+    """A data folder that holds the embedded models and nothing else."""
     folder = tmp_path / "data"
-    target = folder / "models" / "starter"
-    target.mkdir(parents=True)
-    try:
-        (target / starter_model.name).hardlink_to(starter_model)
-    except OSError:
-        shutil.copyfile(starter_model, target / starter_model.name)
+    shutil.copytree(embedded_models, folder / "models", copy_function=_link)
     return folder
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        Path(target).hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 @pytest.fixture

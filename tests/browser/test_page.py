@@ -185,7 +185,7 @@ def test_a_branch_is_a_conversation_of_its_own(remote_app, open_page):
     message = page.locator("#transcript .message.assistant").first
     message.hover()
     message.locator("[data-act=branch]").click()
-    until(lambda: page.url != old, what="a new address")
+    until(lambda: page.evaluate("location.href") != old, what="a new address")
     assert len(replies(page)) == 1
     page.goto(old)
     page.wait_for_selector("body[data-ready]")
