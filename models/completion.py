@@ -128,6 +128,7 @@ class Completion:
         self._usage: Json = {}
         self._timings: Json = {}
         self._progress: PromptProgress | None = None
+        self._tells_logprobs = False
 
     @property
     def finished(self) -> bool:
@@ -149,10 +150,19 @@ class Completion:
         reason = choice.get("finish_reason")
         if reason is not None:
             self._reason = "length" if reason == "length" else "stop"
-        probabilities = _logprobs(choice.get("logprobs"))
+        probabilities = self._probabilities(choice)
         if text or reasoning or probabilities or progress:
             return Chunk(text=text, reasoning=reasoning, logprobs=probabilities, progress=progress)
         return None
+
+    def _probabilities(self, choice: Json) -> tuple[TokenLogprob, ...]:
+        """One for each token. llama.cpp leaves them out for tokens of a draft that it accepted."""
+        found = _logprobs(choice.get("logprobs"))
+        self._tells_logprobs = self._tells_logprobs or bool(found)
+        content = _part(choice, "delta").get("content")
+        if found or not self._tells_logprobs or not isinstance(content, str) or not content:
+            return found
+        return (TokenLogprob(well_formed(content), None),)
 
     def end(self) -> Chunk:
         """The last chunk of a finished stream."""
@@ -229,7 +239,7 @@ def _logprobs(found: object) -> tuple[TokenLogprob, ...]:
         if token is not None:
             others = entry.get("top_logprobs")
             listed = [_token(o) for o in others] if isinstance(others, list) else []
-            alternatives = tuple((o.token, o.logprob) for o in listed if o is not None)
+            alternatives = tuple((o.token, o.logprob) for o in listed if o and o.logprob is not None)
             tokens.append(replace(token, alternatives=alternatives) if alternatives else token)
     return tuple(tokens)
 

@@ -78,10 +78,14 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """One generated token: its text, its natural-log probability, and the likeliest alternatives."""
+    """One generated token: its text, its natural-log probability, and the likeliest alternatives.
+
+    `logprob` is `None` where the engine guessed the token ahead, as part of a passage it had seen before, and
+    does not say how probable it was.
+    """
 
     token: str
-    logprob: float
+    logprob: float | None
     alternatives: tuple[tuple[str, float], ...] = ()
 
 

@@ -110,8 +110,8 @@ class PathItem:
 
 @dataclass(frozen=True, slots=True)
 class TokenProbability:
-    """One generated token as kept: text, natural-log probability, likeliest alternatives."""
+    """One generated token as kept: text, natural-log probability (None: not told), likeliest alternatives."""
 
     token: str
-    logprob: float
+    logprob: float | None
     alternatives: tuple[tuple[str, float], ...] = ()

@@ -62,6 +62,7 @@ def start_child(
     log: Path,
     on_progress: ProgressCallback,
     measure: Callable[[int], float] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> ChildEngine:
     """Run `python -m module`, hand it `parameters` over its stdin, return once it reports that it is ready.
 
@@ -69,10 +70,11 @@ def start_child(
     worker needs it: the key never appears on the command line. `on_progress` is called at least every `TICK`
     seconds; what it raises ends the child and passes on. Paths in `parameters` must be absolute. `measure`
     tells from outside, by the process id, how far a worker is that cannot report while it loads.
+    `environment` is added to this process's own.
 
     Raises `EngineStartFailed`, `ModelFileInvalid` or `ModelTooLarge`.
     """
-    process = _launch(module, log)
+    process = _launch(module, log, environment or {})
     try:
         ready = _until_ready(process, parameters, spec, log, on_progress, measure)
     except BaseException:
@@ -106,9 +108,10 @@ def log_tail(log: Path, lines: int = 3) -> str:
     return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
 
 
-def _launch(module: str, log: Path) -> subprocess.Popen[bytes]:
+def _launch(module: str, log: Path, added: Mapping[str, str]) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
+    environment |= added
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
     environment["PYTHONUTF8"] = "1"
     with log.open("wb") as errors:
@@ -202,9 +205,7 @@ def too_large(spec: ModelSpec, needed_bytes: int, available_bytes: int | None = 
     `available_bytes` is the free memory of the device that the model was for; by default main memory's.
     """
     free = psutil.virtual_memory().available if available_bytes is None else available_bytes
-    return ModelTooLarge(
-        name=spec.name, needed_gb=round(needed_bytes / 1e9, 1), available_gb=round(free / 1e9, 1)
-    )
+    return ModelTooLarge(name=spec.name, needed_gb=round(needed_bytes / 1e9, 1), available_gb=round(free / 1e9, 1))
 
 
 def _died(process: subprocess.Popen[bytes], spec: ModelSpec, log: Path) -> ModelError:

@@ -20,6 +20,9 @@ from models.types import ModelSpec
 
 WORKER = "models.workers.llama_cpp_worker"
 CONTEXT_UNKNOWN = 4096
+ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
+"""How long llama.cpp's threads spin while they wait for each other, before they sleep. With the default of OpenMP an
+engine beside one other busy program falls to a tenth of its speed."""
 _PART = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
 NOT_LANGUAGE = {"clip": "it is the image part of a model", "t5encoder": "it is an encoder"}
 
@@ -84,6 +87,7 @@ class LlamaCppRuntime:
             log=log,
             on_progress=on_progress,
             measure=resident_share(weights),
+            environment=ENVIRONMENT,
         )
 
     def _slot_folder(self, spec: ModelSpec) -> str:
