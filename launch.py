@@ -208,7 +208,8 @@ def open_and_serve(settings: Any) -> int:
     from storage.errors import DatabaseInUse, StorageError
 
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        # What one writes is nobody else's business: on a new folder other users get no access.
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         start_logging(settings.data_dir / "logs")
     except OSError as error:
         say(f"The data folder {settings.data_dir} cannot be used: {error.strerror}. Choose another with --data-dir.")

@@ -19,7 +19,7 @@ from playwright.sync_api import Page
 from bench.scene import chromium, data_folder, long_conversation, report, scripted_engine
 from tests.browser.running_app import RunningApp, until
 
-TOKENS, RATE = 300, 150
+TOKENS, RATE, CONTEXT = 300, 150, 8192
 WATCH = """(TOKENS) => {
   const w = (window.watch = { enter: null, first: null, last: null,
     before: document.querySelectorAll('#transcript .message.assistant').length });
@@ -62,7 +62,10 @@ def one_send(page: Page, address: str, engine: str) -> dict[str, float]:
 
 def measure(earlier: int, runs: int) -> dict[str, Any]:
     """Medians over `runs` sends with `earlier` messages before the first."""
-    with data_folder() as data, scripted_engine("--rate", str(RATE), "--tokens", str(TOKENS)) as engine:
+    with (
+        data_folder() as data,
+        scripted_engine("--rate", str(RATE), "--tokens", str(TOKENS), "--context", str(CONTEXT)) as engine,
+    ):
         conversation = long_conversation(data, earlier) if earlier else None
         app = RunningApp(data, "--remote", engine)
         try:

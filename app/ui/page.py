@@ -138,6 +138,8 @@ def _wire_conversation(actions: Actions, panels: Panels) -> None:
         return panels.values(actions.choose_model(Place.parse(value), model))
 
     composer.model.input(on_model, [place, composer.model], outputs, **QUIET)
+    # A model that was put into the folder meanwhile is there when one looks.
+    composer.model.focus(lambda: gr.update(choices=model_choices(actions.parts)), None, composer.model, **QUIET)
 
 
 def _wire_details(actions: Actions, panels: Panels) -> None:
