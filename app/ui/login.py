@@ -154,6 +154,8 @@ class Login:
             await _redirect(send, "/", self._set_cookie(self._new_token(), int(LOGIN_LASTS)))
 
     def _right(self, password: str) -> bool:
+        if not password:
+            return False
         try:
             return self._hasher.verify(self._hash, password)
         except VerifyMismatchError:
