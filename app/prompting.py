@@ -16,8 +16,10 @@ from models.types import ChatMessage, ModelSpec, SamplingOptions
 from storage.messages import Messages
 from storage.records import Conversation, Message, PathItem, PromptPart, ReplyDetails
 
-BYTES_PER_TOKEN = 8
-"""More text than this for each token of the window cannot fit: how much of a long history is read at all."""
+BYTES_PER_TOKEN = 6
+"""Messages of more bytes than this for each token of the window are not read from a long history at all."""
+NEWEST = 4
+"""Messages at the end of a branch among which its last reply is found."""
 LARGEST_WINDOW = 131_072
 """The window assumed where nobody tells it. Where that is too large, the server's own refusal says how large it is."""
 
@@ -73,9 +75,9 @@ class Prompting:
         `refused`: the request that the endpoint found too long, and its words; the new one is shorter.
         """
         spec, window = self.model()
-        items = self.branch(reply.parent_id, window or LARGEST_WINDOW)
-        last = _last_reply(items, spec)
+        last = self.last_reply(reply.parent_id, spec, window)
         window = window or (last.context_length if last else None)
+        items = self.branch(reply.parent_id, window or LARGEST_WINDOW, last)
         count = Counter(client)
         if refused is not None:
             window = int(refused[1].params["limit"])
@@ -93,7 +95,7 @@ class Prompting:
             limit=limit,
             reserve=reserve_for(limit, options.max_tokens),
             count=count,
-            start_hint=_start_of(last, history, window),
+            start_hint=_start_of(last, history),
         )
         kept = history[fitted.left_out :]
         options = _bounded(options, limit - fitted.prompt_tokens, exact=count.exact)
@@ -116,17 +118,32 @@ class Prompting:
             raise NoModel()
         return status.model, status.context_length or status.model.context_length
 
-    def branch(self, leaf_id: str | None, limit: int) -> list[PathItem]:
-        """As much of the branch above (and with) `leaf_id` as could possibly fit `limit` tokens, oldest first."""
+    def last_reply(self, leaf_id: str | None, spec: ModelSpec, window: int | None) -> ReplyDetails | None:
+        """The details of the branch's last reply, if the same model gave it in the same window."""
+        items = self.messages.path(leaf_id, limit=NEWEST) if leaf_id else []
+        last = next((item.message.reply for item in reversed(items) if item.message.reply), None)
+        if last is None or last.model_id != spec.id or (window is not None and last.context_length != window):
+            return None
+        return last
+
+    def branch(self, leaf_id: str | None, limit: int, last: ReplyDetails | None) -> list[PathItem]:
+        """As much of the branch above (and with) `leaf_id` as could fit `limit` tokens, oldest first.
+
+        Begins where the `last` prompt began, if something was left out of it: what was left out stays out.
+        """
         if leaf_id is None:
             return []
-        wanted = 64
+        if last is not None and last.left_out:
+            wanted = self.messages.get(leaf_id).depth - last.left_out + 1
+            if wanted > 0:
+                return self.messages.path(leaf_id, limit=wanted)
+        wanted, room = 64, limit * BYTES_PER_TOKEN
         while True:
             items = self.messages.path(leaf_id, limit=wanted)
             size = sum(len(item.message.text.encode("utf-8", "replace")) for item in items)
-            if size > limit * BYTES_PER_TOKEN or len(items) < wanted:
+            if size > room or len(items) < wanted:
                 break
-            wanted *= 4
+            wanted = min(wanted * 4, wanted * room // max(1, size) + 16)
         while items and items[0].message.role != "user":
             items = items[1:]
         return items
@@ -173,14 +190,8 @@ def _bounded(options: SamplingOptions, room: int, *, exact: bool) -> SamplingOpt
     return replace(options, seed=seed, max_tokens=most)
 
 
-def _last_reply(items: Sequence[PathItem], spec: ModelSpec) -> ReplyDetails | None:
-    """The details of the branch's last reply, if the same model gave it."""
-    last = next((item.message.reply for item in reversed(items) if item.message.reply), None)
-    return last if last is not None and last.model_id == spec.id else None
-
-
-def _start_of(last: ReplyDetails | None, history: Sequence[Entry], window: int | None) -> str | None:
-    """The message at which the last prompt began, if it left something out of the same window."""
-    if last is None or not last.left_out or last.context_length != window:
+def _start_of(last: ReplyDetails | None, history: Sequence[Entry]) -> str | None:
+    """The message at which the last prompt began, if something was left out of it."""
+    if last is None or not last.left_out:
         return None
     return next((entry.id for entry in history if entry.depth == last.left_out), None)

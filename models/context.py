@@ -15,6 +15,9 @@ same for many turns, and the engine reads only what is new."""
 NEAR_ENOUGH = 0.85
 """A prompt of this share of what was aimed at is good enough; exactly the longest one would cost more counting."""
 LARGEST_RESERVE = 1024
+USUAL_BYTES_PER_TOKEN = 4.0
+MOST_BYTES_PER_TOKEN = 8
+"""A history of more bytes than this for each token of room is not worth counting: something has to go."""
 
 Count = Callable[[Sequence[ChatMessage]], int]
 
@@ -64,18 +67,28 @@ def fit(
         return Fitted((*head, *(m for _, m in kept)), tuple(i for i, _ in kept), start, used)
 
     first = next((i for i, (key, _) in enumerate(history) if key == start_hint), 0)
-    used = tokens(first)
-    if used <= room:
-        return fitted(first, used)
+    sizes = _bytes_from(history)
+    if sizes[first] <= room * MOST_BYTES_PER_TOKEN:
+        used = tokens(first)
+        if used <= room:
+            return fitted(first, used)
+        per_byte = used / max(1, sizes[first])
+    else:
+        per_byte = 1 / USUAL_BYTES_PER_TOKEN
     goal = min(int(limit * KEEP_SHARE), room)
-    start, used = _shorten(_turn_starts(history), first, _bytes_from(history), tokens, used, goal)
+    start, used = _shorten(_turn_starts(history), first, sizes, tokens, per_byte, goal)
     if used > room:
         raise ContextOverflow(over=used - room, needed=used + reserve, limit=limit)
     return fitted(start, used)
 
 
 def _shorten(
-    starts: Sequence[int], first: int, sizes: Sequence[int], tokens: Callable[[int], int], used: int, goal: int
+    starts: Sequence[int],
+    first: int,
+    sizes: Sequence[int],
+    tokens: Callable[[int], int],
+    per_byte: float,
+    goal: int,
 ) -> tuple[int, int]:
     """An early one of `starts` after `first` from which at most `goal` tokens follow, and how many; else the last.
 
@@ -85,7 +98,7 @@ def _shorten(
     open_starts = [start for start in starts if start > first] or [starts[-1]]
     low, high = 0, len(open_starts) - 1
     best: tuple[int, int] | None = None
-    per_byte, guesses = used / max(1, sizes[first]), 3
+    guesses = 3
     while low <= high:
         middle = (low + high) // 2
         if guesses > 0:

@@ -31,7 +31,7 @@ connection.execute("ROLLBACK")
 """
 
 
-def until(condition: Callable[[], Any], seconds: float = 15.0, what: str = "the condition") -> Any:
+def until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "the condition") -> Any:
     """Wait until `condition()` is truthy; its value."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -65,7 +65,7 @@ class Scene:
         self.ended(sent)
         return sent
 
-    def ended(self, sent: Sent, seconds: float = 20.0) -> Message:
+    def ended(self, sent: Sent, seconds: float = 30.0) -> Message:
         """Wait for the end of the reply; the message as it was kept."""
         until(lambda: self.parts.turns.live(sent.conversation.id) is None, seconds, "the end of the reply")
         return self.parts.manager.message(sent.reply_id)
