@@ -80,7 +80,7 @@ def main() -> None:
     options = SamplingOptions(temperature=0.0, max_tokens=wanted.tokens, seed=1)
     with tempfile.TemporaryDirectory(prefix="inkglass-bench-") as folder:
         runtime = LlamaCppRuntime(Path(folder) / "logs", Path(folder) / "slots")
-        engine = runtime.start(starter(wanted.data_dir), lambda fraction: None)
+        engine = runtime.start(starter(wanted.data_dir), lambda _: None)
         client = Client(engine.endpoint)
         try:
             through_client(client, options)

@@ -32,14 +32,14 @@ class LlamaCppSettings:
     """How the engine runs; the defaults are measured, see docs/decisions.
 
     `most_context`: tokens of one slot at most, where the model and the memory allow. `slots`: requests at
-    once. `batch`: tokens of a prompt read in one step; a step cannot be interrupted, so it bounds how long
-    Stop takes. `speculation`: llama.cpp's kinds that need no draft model, tried in this order.
+    once. `batch`: tokens of a prompt that a CPU reads in one step; a step cannot be interrupted, so it bounds
+    how long Stop takes. `speculation`: llama.cpp's kinds that need no draft model, tried in this order.
     """
 
     most_context: int = 32_768
     slots: int = 2
     threads: int | None = None
-    batch: int = 64
+    batch: int = 32
     flash_attention: Literal["auto", "on", "off"] = "auto"
     speculation: tuple[str, ...] = ("ngram_map_k",)
 

@@ -27,6 +27,8 @@ OVERHEAD = 256 * 1024**2
 """Bytes for the compute buffers, the vocabulary and the process itself."""
 FOR_CACHE = 0.5
 """The share of the memory beside the weights that the KV cache may take; the rest is the user's."""
+GPU_BATCH = 512
+"""Tokens of a prompt in one step where a GPU reads them: it needs many at once and takes milliseconds."""
 MOST_PROMPT_CACHE = 1024
 """MiB of earlier conversations' KV caches kept in memory at most, and at most a tenth of what is free."""
 NOWHERE = "https://inkglass.invalid"
@@ -100,7 +102,7 @@ def settings(wanted: Parameters, context: int, on_gpu: bool) -> Any:
     p.endpoint_slots = p.endpoint_props = True
     p.n_parallel, p.n_ctx, p.kv_unified = wanted.slots, context * wanted.slots, False
     p.ctx_shift = False  # never drop the beginning of a conversation unasked
-    p.n_batch = p.n_ubatch = wanted.batch
+    p.n_batch = p.n_ubatch = max(wanted.batch, GPU_BATCH) if on_gpu else wanted.batch
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = wanted.threads
     p.flash_attn_type = _FLASH_ATTENTION[wanted.flash_attention]
     p.speculative.types = [_SPECULATION[name] for name in wanted.speculation]

@@ -248,6 +248,17 @@ def test_a_remote_server_that_comes_back_is_found_by_the_next_request(supervisor
         assert (supervisor.status().pid, supervisor.status().context_length) == (None, 4096)
 
 
+def test_an_engine_starts_from_any_folder_and_is_told_no_secret(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INKGLASS_REMOTE_KEY", "secret")
+    supervisor.load(ONE)
+    status = until(supervisor, lambda status: status.state in (EngineState.READY, EngineState.FAILED))
+    assert status.error is None
+    assert "secret" not in psutil.Process(status.pid).environ().values()
+
+
 def test_unloading_ends_the_process(supervisor: Supervisor, runtime: ScriptedRuntime) -> None:
     supervisor.load(ONE)
     until(supervisor, lambda status: status.state is EngineState.READY)
