@@ -20,7 +20,7 @@ from bench.scene import chromium, data_folder, long_conversation, report, script
 from tests.browser.running_app import RunningApp, until
 
 TOKENS, RATE, CONTEXT = 300, 150, 8192
-WATCH = """(TOKENS) => {
+WATCH = r"""(TOKENS) => {
   const w = (window.watch = { enter: null, first: null, last: null,
     before: document.querySelectorAll('#transcript .message.assistant').length });
   document.addEventListener('keydown', (e) => {

@@ -21,7 +21,7 @@ SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "hei
 LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 QUESTION = {"en": "How do I read a file line by line in Python?", "zh": "怎样用 Python 逐行读取文件？"}
 ANSWER = {
-    "en": """Open the file and walk through it: a file is an *iterator over its lines*, so it never has to fit in memory.
+    "en": """Open the file and walk through it: a file is an *iterator over its lines*, so it need not fit in memory.
 
 ```python
 with open("notes.txt", encoding="utf-8") as file:
@@ -84,7 +84,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="inkglass-pictures-") as folder, sync_playwright() as playwright:
         data = Path(folder)
-        fetch_pack(data, STARTER, lambda what, done, total: None)
+        fetch_pack(data, STARTER, lambda *_: None)
         app = RunningApp(data)
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS)
         try:

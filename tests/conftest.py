@@ -15,8 +15,6 @@ from platformdirs import user_cache_path
 from models.hub import STARTER, TRANSLATION, fetch_pack
 from tests.engine.script import Script
 from tests.engine.scripted import ScriptedEngine
-from tests.engine.script import Script
-from tests.engine.scripted import ScriptedEngine
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -32,7 +30,7 @@ def test_data() -> Path:
 def embedded_models(test_data: Path) -> Path:
     """The folder with all models that a first start fetches; fetched the first time."""
     for pack in (STARTER, TRANSLATION):
-        fetch_pack(test_data, pack, lambda what, done, total: None)
+        fetch_pack(test_data, pack, lambda *_: None)
     return test_data / "models"
 
 
@@ -54,17 +52,6 @@ def chromium_path() -> str:
 @pytest.fixture
 def scripted_engine() -> Iterator[Callable[..., ScriptedEngine]]:
     """Starts scripted engines, each with the fields of a `Script`, and closes them."""
-    with ExitStack() as engines:
-
-        def start(**script: Any) -> ScriptedEngine:
-            return engines.enter_context(ScriptedEngine(Script(**script)))
-
-        yield start
-
-
-@pytest.fixture
-def scripted_engine() -> Iterator[Callable[..., ScriptedEngine]]:
-    """Starts engines that answer as told: `scripted_engine(reply="Yes.", rate=100)`."""
     with ExitStack() as engines:
 
         def start(**script: Any) -> ScriptedEngine:
