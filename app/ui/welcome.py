@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.bootstrap import Parts
+from app.modes import needs_other_model
 from app.ui.view import Json, Words
 from models.types import ModelSpec
 
@@ -41,6 +42,8 @@ def welcome_json(parts: Parts, words: Words) -> Json:
         sentence = words("welcome_remote", name=spec.name, address=spec.url)
     else:
         sentence = words("welcome_model", name=spec.name, size=model_size(spec, words))
+    if spec is not None and not spec.is_starter and needs_other_model(words.language, spec.languages):
+        sentence += " " + words("welcome_other_language")
     kept = "" if spec is not None and spec.url else words("welcome_kept")
     examples = parts.modes[0].examples[words.language]
     return {"title": words("welcome"), "sentence": sentence, "kept": kept, "examples": list(examples)}
