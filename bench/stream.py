@@ -28,7 +28,8 @@ WATCH = r"""(TOKENS) => {
   }, { capture: true });
   const frame = () => {
     const all = document.querySelectorAll('#transcript .message.assistant .body');
-    const words = all.length > w.before ? all[all.length - 1].textContent.trim().split(/\s+/).filter(Boolean).length : 0;
+    const text = all.length > w.before ? all[all.length - 1].textContent : '';
+    const words = text.trim().split(/\s+/).filter(Boolean).length;
     if (words >= 1) w.first ??= performance.timeOrigin + performance.now();
     if (words >= TOKENS) w.last ??= performance.timeOrigin + performance.now();
     if (w.last === null) requestAnimationFrame(frame);
