@@ -160,13 +160,13 @@ def said(message: ConsoleMessage) -> str:
     return f"{message.type}: {message.text}"
 
 
-def until(condition: Callable[[], Any]) -> Any:
+def until(page: Page, condition: Callable[[], Any]) -> Any:
     """Wait until `condition()` is truthy. (The browser's own waiting evaluates text, which the policy forbids.)"""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        time.sleep(0.02)
+        page.wait_for_timeout(20)  # and not a plain sleep, during which no event of the browser arrives
     raise AssertionError("it did not come true")
 
 
@@ -175,22 +175,22 @@ def value_of(page: Page) -> Any:
 
 
 def test_our_component_is_mounted_and_talks_to_the_server(page):
-    until(lambda: page.evaluate("document.body.dataset.mounted") == "part")
-    until(lambda: value_of(page) == {"got": "load"})
+    until(page, lambda: page.evaluate("document.body.dataset.mounted") == "part")
+    until(page, lambda: value_of(page) == {"got": "load"})
     page.click("#part button")
-    until(lambda: page.inner_text("#part b") == "forty-two")
-    until(lambda: value_of(page) == {"got": "pressed"})
+    until(page, lambda: page.inner_text("#part b") == "forty-two")
+    until(page, lambda: value_of(page) == {"got": "pressed"})
 
 
 def test_gradio_s_own_components_work(page):
     page.fill("#text textarea, #text input", "Words")
     page.click("#go")
-    until(lambda: page.input_value("#echo textarea, #echo input") == "WORDS")
+    until(page, lambda: page.input_value("#echo textarea, #echo input") == "WORDS")
     page.press("#text textarea, #text input", "Enter")
-    until(lambda: page.input_value("#echo textarea, #echo input") == "words")
+    until(page, lambda: page.input_value("#echo textarea, #echo input") == "words")
     page.click("#choice input")
     page.click("[role=option] >> text=two")
-    until(lambda: page.input_value("#choice input") == "two")
+    until(page, lambda: page.input_value("#choice input") == "two")
     page.fill("#slider input[type=number]", "7")
     page.click("#radio label >> text=b")
 
@@ -210,7 +210,7 @@ def test_text_never_becomes_code(page):
     page.evaluate(
         "() => document.body.append(Object.assign(document.createElement('script'), {src: '/inkglass/attempts.js'}))"
     )
-    made = json.loads(until(lambda: page.evaluate("document.body.dataset.attempts ?? null")))
+    made = json.loads(until(page, lambda: page.evaluate("document.body.dataset.attempts ?? null")))
     assert made == {
         "Function": "EvalError",
         "constructor": "EvalError",
@@ -236,9 +236,12 @@ def test_nothing_remote_can_be_loaded_even_by_hand(page):
           navigator.sendBeacon("http://evil.example/beacon");
         }"""
     )
-    names = ["img", "script", "video", "link", "background", "fetch"]
-    until(lambda: all(any(f"evil.example/{name}" in line for line in page.said if "POLICY" in line) for name in names))
-    stopped = [request.failure for request in page.failed if "evil.example" in request.url]
+
+    def broken() -> set[str]:
+        return {name for name in names for line in page.said if "POLICY" in line and f"evil.example/{name}" in line}
+
+    names = {"img", "script", "background", "fetch", "link"}
+    until(page, lambda: broken() == names)
     asked = [url for url in page.asked if "evil.example" in url]
-    assert set(stopped) <= {"csp"}
-    assert len(asked) == len(stopped)
+    until(page, lambda: len([request for request in page.failed if "evil.example" in request.url]) == len(asked))
+    assert {request.failure for request in page.failed if "evil.example" in request.url} <= {"csp"}
