@@ -59,9 +59,7 @@ def events(answer: httpx.Response) -> Iterator[dict[str, Any]]:
             yield json.loads(line.removeprefix("data: "))
 
 
-def test_progress_grows_to_one_and_the_context_is_known(
-    tiny_engine: ChildEngine, tiny_loading: list[float]
-) -> None:
+def test_progress_grows_to_one_and_the_context_is_known(tiny_engine: ChildEngine, tiny_loading: list[float]) -> None:
     assert tiny_loading == sorted(tiny_loading)
     assert tiny_loading[-1] == 1.0
     assert len(set(tiny_loading)) > 3
@@ -98,9 +96,7 @@ def test_a_seed_gives_the_same_reply_and_another_seed_another(http: httpx.Client
 
 
 @pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 0.0}, {"min_p": 1.0}, {"temperature": 0}])
-def test_the_narrowest_filter_leaves_the_likeliest_token(
-    http: httpx.Client, narrow: dict[str, float]
-) -> None:
+def test_the_narrowest_filter_leaves_the_likeliest_token(http: httpx.Client, narrow: dict[str, float]) -> None:
     drawn = complete(http, **{"temperature": 1.5, "seed": 1, **narrow})
     assert text(drawn) == text(complete(http))
 

@@ -97,9 +97,7 @@ def _discard(_: object) -> None:
         (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors is missing"),
     ],
 )
-def test_a_harmed_folder_is_refused_with_the_reason(
-    folder: Path, harm: Callable[[Path], None], reason: str
-) -> None:
+def test_a_harmed_folder_is_refused_with_the_reason(folder: Path, harm: Callable[[Path], None], reason: str) -> None:
     harm(folder)
     with pytest.raises(ModelFileInvalid, match=reason):
         start(folder)

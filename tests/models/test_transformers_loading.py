@@ -54,9 +54,7 @@ def _edit_config(folder: Path, **values: object) -> None:
 
 def _foreign_code(folder: Path) -> None:
     (folder / "evil.py").write_text(f"open({str(folder / 'ran')!r}, 'w').close()\n")
-    _edit_config(
-        folder, model_type="own", auto_map={"AutoConfig": "evil.C", "AutoModelForCausalLM": "evil.M"}
-    )
+    _edit_config(folder, model_type="own", auto_map={"AutoConfig": "evil.C", "AutoModelForCausalLM": "evil.M"})
 
 
 @pytest.mark.parametrize(
@@ -156,9 +154,7 @@ threading.Event().wait()
 def test_the_engine_ends_with_a_killed_app(tmp_path: Path) -> None:
     folder = write_tiny_model(tmp_path / "tiny")
     command = [sys.executable, "-c", PARENT, str(folder), str(tmp_path)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.getcwd()}
-    ) as app:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.getcwd()}) as app:
         assert app.stdout
         engine = psutil.Process(int(app.stdout.readline()))
         app.send_signal(signal.SIGKILL)

@@ -81,9 +81,7 @@ def test_greedy_decoding_is_that_of_transformers(engine: ChildEngine, folder: Pa
     assert ours(engine) == theirs(folder)
 
 
-def test_the_repeat_penalty_over_all_tokens_is_that_of_transformers(
-    engine: ChildEngine, folder: Path
-) -> None:
+def test_the_repeat_penalty_over_all_tokens_is_that_of_transformers(engine: ChildEngine, folder: Path) -> None:
     penalised = ours(engine, repeat_penalty=1.3, repeat_last_n=-1)
     assert penalised == theirs(folder, repetition_penalty=1.3)
     assert penalised != ours(engine)
