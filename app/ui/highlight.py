@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from html import escape
 from time import perf_counter
+from typing import Any
 
 from pygments.lexer import Lexer
 from pygments.lexers import find_lexer_class
@@ -17,6 +18,7 @@ LONGEST = 20_000
 LONGEST_LINE = 300
 _LONG_GAP = re.compile(r"\s{100}")
 """Some lexers take time with the third power of a line's length or of a gap, and hold the interpreter while they do."""
+STEP = 1_500
 LONGEST_TIME = 0.3
 """Seconds after which a block is given up and shown plain; ordinary code of `LONGEST` characters takes a tenth."""
 
@@ -80,7 +82,20 @@ _LEXERS: Mapping[str, str] = {
     "Zig": "zig",
 }
 
-CODE_CLASSES = frozenset(name for name in STANDARD_TYPES.values() if name)
+# Colours by group of classes: light on #FFFFFF, dark on #1F1E1B, each with a contrast of at least 4.5.
+_PALETTE: tuple[tuple[str, str, str, str], ...] = (
+    ("c ch cm c1 cs cpf gp", "#6b665e", "#a09a90", "font-style: italic"),
+    ("k kc kd kn kp kr kt ow nt", "#2f5d8a", "#8fb4d9", "font-weight: 600"),
+    ("s sa sb sc dl sd s2 se sh si sx sr s1 ss gi", "#3c7a57", "#8cc5a3", ""),
+    ("m mb mf mh mi mo il l ld", "#8a5a10", "#dca750", ""),
+    ("nf fm nc nn ne", "#6b4a8f", "#c3a5e0", ""),
+    ("nb bp nd na nl no cp", "#1f6f78", "#7fc4cc", ""),
+    ("err gd gr gt", "#b3382c", "#ef8a7e", ""),
+)
+
+
+CODE_CLASSES = frozenset(name for names, *_ in _PALETTE for name in names.split())
+"""The short names of Pygments that have a colour; the others (names, punctuation) need no element of their own."""
 
 
 @cache
@@ -94,12 +109,17 @@ def _lexer_class(name: str) -> type[Lexer] | None:
     return found
 
 
-def highlight(code: str, language: str) -> str:
-    """The code as escaped HTML, with spans if the language is known and the code is not huge."""
+def highlight(code: str, language: str, *, unfinished: bool = False) -> str:
+    """The code as escaped HTML, with spans if the language is known and the code is not huge.
+
+    `unfinished` code (it is still being written) is read in steps: what is longer than a step is not read anew with
+    each letter. Until its next step the end may then be coloured as if nothing stood before it.
+    """
     name = _names().get(language.lower())
     if name is None or len(code) > LONGEST or max(map(len, code.split("\n"))) > LONGEST_LINE or _LONG_GAP.search(code):
         return escape(code, quote=False)
-    return _highlighted(code, name)
+    done = code.rfind("\n", 0, len(code) - len(code) % STEP) + 1 if unfinished else 0
+    return (_highlighted(code[:done], name) if done else "") + _highlighted(code[done:], name)
 
 
 @lru_cache(maxsize=64)  # a list that grows below a block of code is rendered again with it
@@ -109,28 +129,27 @@ def _highlighted(code: str, name: str) -> str:
         return escape(code, quote=False)
     lexer = lexer_class(stripnl=False, ensurenl=False)
     parts: list[str] = []
-    limit = perf_counter() + LONGEST_TIME
+    limit, current = perf_counter() + LONGEST_TIME, ""
     for kind, value in lexer.get_tokens(code):
         if perf_counter() > limit:
             return escape(code, quote=False)
-        while kind not in STANDARD_TYPES:
-            kind = kind.parent
-        short = STANDARD_TYPES[kind]
-        text = escape(value, quote=False)
-        parts.append(f'<span class="{short}">{text}</span>' if short and short != "w" else text)
-    return "".join(parts)
+        colour = _colour_class(kind)
+        if colour != current and not value.isspace():
+            parts.append(("</span>" if current else "") + (f'<span class="{colour}">' if colour else ""))
+            current = colour
+        parts.append(escape(value, quote=False))
+    return "".join(parts) + ("</span>" if current else "")
 
 
-# Colours by group of classes: light on #FFFFFF, dark on #1F1E1B, each with a contrast of at least 4.5.
-_PALETTE: tuple[tuple[str, str, str, str], ...] = (
-    ("c ch cm c1 cs cpf gp", "#6b665e", "#a09a90", "font-style: italic"),
-    ("k kc kd kn kp kr kt ow nt", "#2f5d8a", "#8fb4d9", "font-weight: 600"),
-    ("s sa sb sc dl sd s2 se sh si sx sr s1 ss gi", "#3c7a57", "#8cc5a3", ""),
-    ("m mb mf mh mi mo il l ld", "#8a5a10", "#dca750", ""),
-    ("nf fm nc nn ne", "#6b4a8f", "#c3a5e0", ""),
-    ("nb bp nd na nl no cp", "#1f6f78", "#7fc4cc", ""),
-    ("err gd gr gt", "#b3382c", "#ef8a7e", ""),
-)
+@cache
+def _colour_class(kind: Any) -> str:
+    """The class of a kind of token, or of the nearest wider kind that has a colour; '' if none has."""
+    while kind is not None:
+        short = STANDARD_TYPES.get(kind, "")
+        if short in CODE_CLASSES:
+            return short
+        kind = kind.parent
+    return ""
 
 
 @cache

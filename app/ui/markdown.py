@@ -29,33 +29,32 @@ _TASK = re.compile(r"\[([ xX])\] ")
 
 @dataclass(frozen=True)
 class Block:
-    """A top-level block: the line it begins at, its source, and its HTML, None if it is too deep or too large."""
+    """A top-level block: the line it begins at, its source, and what the parser made of it."""
 
     first_line: int
     source: str
-    html: str | None
+    tokens: Sequence[Token]
+
+    def html(self) -> str | None:
+        """The block's HTML; None if it is too deep or too large."""
+        if len(self.tokens) > MOST_TOKENS or max(token.level for token in self.tokens) >= DEEPEST - 1:
+            return None
+        parser = _parser()
+        return str(parser.renderer.render(self.tokens, parser.options, {}))
 
 
 def markdown_blocks(text: str) -> list[Block]:
     """The top-level blocks of `text`. What a block becomes does not depend on the blocks before it."""
-    parser, lines = _parser(), text.split("\n")
-    tokens = parser.parse(text)
+    tokens, lines = _parser().parse(text), text.split("\n")
     blocks: list[Block] = []
     start = 0
     for index, token in enumerate(tokens):
         if token.level == 0 and token.nesting <= 0:
-            group = tokens[start : index + 1]
-            blocks.append(_block(parser, group, lines))
+            first, last = tokens[start].map or (0, 0)
+            source = "\n".join(lines[first:last]).rstrip("\n")
+            blocks.append(Block(first, source, tokens[start : index + 1]))
             start = index + 1
     return blocks
-
-
-def _block(parser: MarkdownIt, tokens: list[Token], lines: list[str]) -> Block:
-    first, last = tokens[0].map or (0, 0)
-    source = "\n".join(lines[first:last]).rstrip("\n")
-    if len(tokens) > MOST_TOKENS or max(token.level for token in tokens) >= DEEPEST - 1:
-        return Block(first, source, None)
-    return Block(first, source, str(parser.renderer.render(tokens, parser.options, {})))
 
 
 @cache
@@ -106,5 +105,12 @@ def _render_fence(
     return (
         f'<div class="code"><div class="code-head"><span>{escape(language)}</span>'
         '<button type="button" data-act="copy-code"></button></div>'
-        f"<pre><code>{highlight(token.content, language)}</code></pre></div>\n"
+        f"<pre><code>{highlight(token.content, language, unfinished=_unfinished(token))}</code></pre></div>\n"
     )
+
+
+def _unfinished(fence: Token) -> bool:
+    """Whether the fence has no closing line."""
+    first, last = fence.map or (0, 0)
+    lines = fence.content.count("\n") + (not fence.content.endswith("\n") and fence.content != "")
+    return fence.type == "fence" and last - first < lines + 2

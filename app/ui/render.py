@@ -92,7 +92,8 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 def _block_html(block: Block) -> str:
-    return _plain_block(block.source) if block.html is None else sanitised(block.html)
+    html = block.html()
+    return _plain_block(block.source) if html is None else sanitised(html)
 
 
 def _plain_block(text: str) -> str:

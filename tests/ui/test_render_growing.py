@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +86,16 @@ def test_an_unclosed_fence_grows_as_code():
     assert len(blocks) == 2
     assert '<div class="code">' in blocks[1]
     assert "<h1>" not in blocks[1]
+
+
+def test_long_code_keeps_its_text_and_its_colours_while_it_grows():
+    code = "".join(f'value_{number} = "text" + """more\n\nlines"""  # note\n' for number in range(150))
+    text = f"```python\n{code}```\n"
+    for end in range(len(text) - 1_600, len(text) + 1, 97):
+        html = render_markdown(text[:end])
+        shown = unescape(re.sub("<[^>]*>", "", html.partition("<code>")[2].partition("</code>")[0]))
+        assert text[10:end].removesuffix("```\n").startswith(shown.removesuffix("\n"))
+        assert html.count('<span class="c1"># note') > 100
 
 
 @pytest.mark.parametrize("changed", ["other", "", "The star", "The start of some text"])
