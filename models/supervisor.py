@@ -225,9 +225,7 @@ class Supervisor:
                 return
             engine.wait()
             running.client.close()
-            detail = (
-                f"it stopped unexpectedly. {log_tail(engine.log_path)}" if engine.log_path else "it stopped"
-            )
+            detail = f"it stopped unexpectedly. {log_tail(engine.log_path)}" if engine.log_path else "it stopped"
             steady = time.monotonic() - began > STEADY
             if not self._crashed(generation, EngineStartFailed(name=spec.name, detail=detail), steady):
                 return

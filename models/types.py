@@ -37,9 +37,7 @@ class SamplingOptions:
     def over(self, base: SamplingOptions) -> SamplingOptions:
         """These options where they are set, those of `base` elsewhere."""
         names = self.__dataclass_fields__
-        return SamplingOptions(
-            **{n: getattr(base, n) if getattr(self, n) is None else getattr(self, n) for n in names}
-        )
+        return SamplingOptions(**{n: getattr(base, n) if getattr(self, n) is None else getattr(self, n) for n in names})
 
 
 @dataclass(frozen=True, slots=True)

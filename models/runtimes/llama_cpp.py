@@ -20,7 +20,7 @@ from models.types import ModelSpec
 
 WORKER = "models.workers.llama_cpp_worker"
 CONTEXT_UNKNOWN = 4096
-ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
+ENVIRONMENT = {"GOMP_SPINCOUNT": "300"}
 """How long llama.cpp's threads spin while they wait for each other, before they sleep. With the default of OpenMP an
 engine beside one other busy program falls to a tenth of its speed."""
 _PART = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
@@ -33,15 +33,17 @@ class LlamaCppSettings:
 
     `most_context`: tokens of one slot at most, where the model and the memory allow. `slots`: requests at
     once. `batch`: tokens of a prompt that a CPU reads in one step; a step cannot be interrupted, so it bounds
-    how long Stop takes. `speculation`: llama.cpp's kinds that need no draft model, tried in this order.
+    how long Stop takes, and it must hold the drafts of all slots. `speculation`: llama.cpp's kinds that need
+    no draft model, tried in this order; they guess on after `match` tokens that stood so before.
     """
 
     most_context: int = 32_768
     slots: int = 2
     threads: int | None = None
-    batch: int = 32
+    batch: int = 16
     flash_attention: Literal["auto", "on", "off"] = "auto"
-    speculation: tuple[str, ...] = ("ngram_map_k",)
+    speculation: tuple[str, ...] = ("ngram_simple",)
+    match: int = 6
 
 
 class LlamaCppRuntime:
@@ -78,6 +80,7 @@ class LlamaCppRuntime:
             "batch": wanted.batch,
             "flash_attention": wanted.flash_attention,
             "speculation": list(wanted.speculation),
+            "match": wanted.match,
         }
         return start_child(
             WORKER,

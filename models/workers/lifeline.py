@@ -30,9 +30,7 @@ class Lifeline:
     """
 
     def __init__(self) -> None:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # Ctrl+C is the app's business: it ends the worker in its time
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the app's business: it ends the worker in its time
         self._commands = os.dup(0)
         self._reports = os.dup(1)
         nothing = os.open(os.devnull, os.O_RDONLY)

@@ -29,6 +29,8 @@ FOR_CACHE = 0.5
 """The share of the memory beside the weights that the KV cache may take; the rest is the user's."""
 GPU_BATCH = 512
 """Tokens of a prompt in one step where a GPU reads them: it needs many at once and takes milliseconds."""
+LONGEST_DRAFT = 48
+"""Tokens that are guessed ahead at once at most."""
 MOST_PROMPT_CACHE = 1024
 """MiB of earlier conversations' KV caches kept in memory at most, and at most a tenth of what is free."""
 NOWHERE = "https://inkglass.invalid"
@@ -51,6 +53,7 @@ class Parameters:
     batch: int
     flash_attention: str
     speculation: list[str]
+    match: int
 
 
 class TooLarge(Exception):
@@ -102,15 +105,28 @@ def settings(wanted: Parameters, context: int, on_gpu: bool) -> Any:
     p.endpoint_slots = p.endpoint_props = True
     p.n_parallel, p.n_ctx, p.kv_unified = wanted.slots, context * wanted.slots, False
     p.ctx_shift = False  # never drop the beginning of a conversation unasked
-    p.n_batch = p.n_ubatch = max(wanted.batch, GPU_BATCH) if on_gpu else wanted.batch
+    p.n_batch = p.n_ubatch = batch = max(wanted.batch, GPU_BATCH) if on_gpu else wanted.batch
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = wanted.threads
     p.flash_attn_type = _FLASH_ATTENTION[wanted.flash_attention]
-    p.speculative.types = [_SPECULATION[name] for name in wanted.speculation]
+    _speculate(p.speculative, wanted, batch)
     p.fit_params = on_gpu  # how many layers go to the GPU; the context is chosen already
     p.cache_ram_mib = min(MOST_PROMPT_CACHE, psutil.virtual_memory().available // 10 // 1024**2)
     p.slot_save_path = wanted.slot_folder
     p.offline = True
     return p
+
+
+def _speculate(speculative: Any, wanted: Parameters, batch: int) -> None:
+    """Guess ahead from what was read and written before. Every slot's drafts must fit one batch together.
+
+    llama.cpp aborts the process otherwise.
+    """
+    longest = max(1, min(LONGEST_DRAFT, batch // wanted.slots - 1))
+    speculative.types = [_SPECULATION[name] for name in wanted.speculation]
+    for kind in (speculative.ngram_simple, speculative.ngram_map_k, speculative.ngram_map_k4v):
+        kind.size_n, kind.size_m = min(wanted.match, longest), longest  # a shorter draft than match is never made
+    speculative.ngram_mod.n_max = longest
+    speculative.ngram_mod.n_min = min(speculative.ngram_mod.n_min, longest)
 
 
 _FLASH_ATTENTION = {

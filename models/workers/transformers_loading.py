@@ -131,19 +131,13 @@ def _load(
         end_tokens=_end_tokens(network.generation_config, tokenizer),
         quantization=chosen,
     )
-    with (
-        torch.inference_mode()
-    ):  # reads mapped weights from the disk and prepares kernels: the first reply is fast
+    with torch.inference_mode():  # reads mapped weights from the disk and prepares kernels: the first reply is fast
         model.forward([0], DynamicCache(config=config))
     return model
 
 
 def _device() -> torch.device:
-    return (
-        torch.device("cuda", torch.cuda.current_device())
-        if torch.cuda.is_available()
-        else torch.device("cpu")
-    )
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def _choose(wanted: Quantization, config: PreTrainedConfig, device: torch.device, weights: int) -> str:
@@ -159,9 +153,7 @@ def _bitsandbytes(quantization: str) -> BitsAndBytesConfig | None:
     if quantization == "int8":
         return BitsAndBytesConfig(load_in_8bit=True)
     if quantization == "nf4":
-        return BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
-        )
+        return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
     return None
 
 

@@ -27,9 +27,7 @@ class Prompts:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
         self._lock = threading.Lock()
-        self._special = tuple(
-            token.content for token in tokenizer.added_tokens_decoder.values() if token.special
-        )
+        self._special = tuple(token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
 
     def text(self, prompt: Prompt) -> str:
         """The prompt as text."""
@@ -76,10 +74,7 @@ class Prompts:
     def _quotes_control_tokens(self, messages: Sequence[Message]) -> bool:
         """Whether somebody wrote a control token; the model's own replies may carry its own."""
         return any(
-            token in message.content
-            for message in messages
-            if message.role != "assistant"
-            for token in self._special
+            token in message.content for message in messages if message.role != "assistant" for token in self._special
         )
 
 
