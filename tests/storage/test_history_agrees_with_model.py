@@ -216,11 +216,14 @@ class History(RuleBasedStateMachine):
         self.conversations.select_head(tree.id, leaf)
         tree.head = leaf
 
-    @rule(which=pick, at=pick)
-    def trash(self, which: int, at: int) -> None:
+    @rule(which=pick, at=pick, whom=st.sampled_from(["above the head", "hidden already", "anybody"]))
+    def trash(self, which: int, at: int, whom: str) -> None:
         tree = self.tree(which)
-        if (node := self.node(tree, at)) is None:
+        hidden = [id_ for id_ in tree.nodes if not tree.visible(id_)]
+        ids = {"above the head": tree.path(tree.head), "hidden already": hidden}.get(whom, []) or list(tree.nodes)
+        if not ids:
             return
+        node = tree.nodes[ids[at % len(ids)]]
         if tree.streaming() and node.id in tree.path(tree.head) and node.id not in tree.trashed:
             with pytest.raises(StillStreaming):
                 self.messages.trash(node.id)

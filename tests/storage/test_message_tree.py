@@ -136,7 +136,9 @@ def test_continue_keeps_what_was_sent_and_adds_the_new_tokens_after_the_old(
     assert [t.token for t in messages.probabilities(reply.id)] == ["One", " two"]
 
 
-def test_only_the_leaf_that_is_shown_can_be_continued(messages: Messages, conversation_id: str) -> None:
+def test_only_the_leaf_that_is_shown_can_be_continued(
+    messages: Messages, conversations: Conversations, conversation_id: str
+) -> None:
     _, first = turn(messages, conversation_id, None, "one")
     asked, second = turn(messages, conversation_id, first.id, "two")
     for wrong in (first.id, asked.id):
@@ -144,6 +146,9 @@ def test_only_the_leaf_that_is_shown_can_be_continued(messages: Messages, conver
             messages.resume(wrong, expected_head=second.id)
     with pytest.raises(StaleHead):
         messages.resume(second.id, expected_head=first.id)
+    conversations.select_head(conversation_id, first.id)
+    with pytest.raises(StaleHead):
+        messages.resume(first.id, expected_head=first.id)
 
 
 def test_a_stale_tab_cannot_write_and_learns_the_head(messages: Messages, conversation_id: str) -> None:
