@@ -145,7 +145,7 @@ def _highlighted(code: str, name: str) -> str:
 def _colour_class(kind: Any) -> str:
     """The class of a kind of token, or of the nearest wider kind that has a colour; '' if none has."""
     while kind is not None:
-        short = STANDARD_TYPES.get(kind, "")
+        short: str = STANDARD_TYPES.get(kind, "")
         if short in CODE_CLASSES:
             return short
         kind = kind.parent
@@ -170,6 +170,9 @@ _SHAPES = (
     ".body th.center, .body td.center { text-align: center }",
     ".body th.right, .body td.right { text-align: right }",
     # What browsers dropped from MathML and formulas still use: columns of equations, styles of letters, boxes, strikes.
+    # "math" keeps the layout of formulas in a block of its own; its fonts come with the systems.
+    '.body math[display="block"] { display: block math; text-align: center }',
+    '.body math { font-family: "Cambria Math", "STIX Two Math", "Latin Modern Math", "Noto Sans Math", math }',
     '.body mtd[columnalign="right"] { text-align: right }',
     '.body mtd[columnalign="left"] { text-align: left }',
     '.body [mathvariant="bold"], .body [mathvariant="bold-italic"] { font-weight: bold }',
