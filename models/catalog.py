@@ -41,7 +41,8 @@ def starter(data_dir: Path) -> ModelSpec:
         context_length=8192,
         languages=("en",),
         licence="Apache-2.0",
-        advice=SamplingOptions(temperature=0.2, top_p=0.9),
+        # Temperature and top-p are its card's. A model this small can repeat itself without end: Continue goes on.
+        advice=SamplingOptions(temperature=0.2, top_p=0.9, max_tokens=1024),
         is_starter=True,
     )
 
