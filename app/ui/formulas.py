@@ -97,7 +97,7 @@ def _mathml(source: str, display: bool) -> str | None:
         tree = Converter(display="block" if display else "inline").convert_to_element(_understood(source))
     except FOREIGN_ERRORS:
         return None
-    return _written(tree)
+    return _written(tree, display)
 
 
 def _understood(source: str) -> str:
@@ -118,15 +118,21 @@ def _depth(source: str) -> int:
     return deepest
 
 
-def _written(element: Element) -> str:
+_UNDER_IN_DISPLAY = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
+_LIMIT_NAMES = _words("lim max min sup inf argmax argmin limsup liminf Pr det gcd")
+
+
+def _written(element: Element, display: bool) -> str:
     """The element as HTML. The converter's own writer leaves `<` in texts as it is, so that is not used."""
     tag = element.tag if element.tag in MATHML_TAGS else "mrow"
+    if display and tag in _UNDER_IN_DISPLAY and len(element) and (element[0].text or "").strip() in _LIMIT_NAMES:
+        tag = _UNDER_IN_DISPLAY[tag]
     attributes = "".join(
         f' {name}="{escape(value)}"'
         for name, value in element.attrib.items()
         if name in MATHML_ATTRIBUTES and MATHML_ATTRIBUTES[name].fullmatch(value)
     )
-    inside = escape(unescape(element.text or "")) + "".join(_written(child) for child in element)
+    inside = escape(unescape(element.text or "")) + "".join(_written(child, display) for child in element)
     return f"<{tag}{attributes}>{inside}</{tag}>{escape(unescape(element.tail or ''))}"
 
 

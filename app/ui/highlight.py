@@ -172,7 +172,7 @@ _SHAPES = (
     # What browsers dropped from MathML and formulas still use: columns of equations, styles of letters, boxes, strikes.
     # "math" keeps the layout of formulas in a block of its own; its fonts come with the systems.
     '.body math[display="block"] { display: block math; text-align: center }',
-    '.body math { font-family: "Cambria Math", "STIX Two Math", "Latin Modern Math", "Noto Sans Math", math }',
+    '.body math { font-family: "Cambria Math", "STIX Two Math", "Latin Modern Math", "DejaVu Math TeX Gyre", math }',
     '.body mtd[columnalign="right"] { text-align: right }',
     '.body mtd[columnalign="left"] { text-align: left }',
     '.body [mathvariant="bold"], .body [mathvariant="bold-italic"] { font-weight: bold }',

@@ -136,6 +136,11 @@ def test_a_formula_that_cannot_be_read_is_shown_as_its_source():
     assert '<code class="formula-error">\\begin{cases} &lt;</code>' in render_markdown(r"$\begin{cases} <$")
 
 
+def test_a_limit_stands_below_its_name_in_a_formula_of_its_own():
+    assert "<munder><mo>lim</mo>" in render_markdown(r"$$\lim_{x \to 0} x$$")
+    assert "<msub><mo>lim</mo>" in render_markdown(r"so $\lim_{x \to 0} x$")
+
+
 def test_lines_of_a_formula_are_no_list():
     html = render_markdown("$$\na\n- b\n+ c\n$$")
     assert "<li>" not in html
