@@ -33,7 +33,8 @@ HEADERS: tuple[Header, ...] = (
         b"browsing-topics=()",
     ),
 )
-_SET_BY_US = frozenset({name for name, _ in HEADERS} | {b"content-security-policy"})
+MAY_DIFFER = frozenset({b"referrer-policy", b"content-security-policy"})
+"""What an answer may say for itself: the login page is stricter in one and, to be posted at all, laxer in the other."""
 STAND_IN = b'<script src="/inkglass/static/functions.js"></script>'
 
 _SCRIPT = re.compile(rb"<script\b([^>]*)>(.*?)</script>", re.DOTALL | re.IGNORECASE)
@@ -84,11 +85,11 @@ class GuardedAnswer:
     async def _begin(self, message: Message) -> None:
         given: list[Header] = [(bytes(name).lower(), bytes(value)) for name, value in message["headers"]]
         kept = [header for header in given if _passes(header[0])]
-        if all(name != b"cache-control" for name, _ in kept) and not any(name == b"etag" for name, _ in kept):
-            kept.append((b"cache-control", b"no-store"))
-        policy = next((value for name, value in given if name == b"content-security-policy"), None)
-        kept.append((b"content-security-policy", policy or POLICY.format(nonce=self._nonce).encode()))
-        message = {**message, "headers": [*kept, *HEADERS]}
+        ours = [(b"content-security-policy", POLICY.format(nonce=self._nonce).encode()), *HEADERS]
+        if not any(name == b"etag" for name, _ in kept):
+            ours.append((b"cache-control", b"no-store"))
+        names = {name for name, _ in kept}
+        message = {**message, "headers": [*kept, *(header for header in ours if header[0] not in names)]}
         self.started = True
         if self._document and any(name == b"content-type" and value.startswith(b"text/html") for name, value in kept):
             self._start = message
@@ -103,4 +104,6 @@ class GuardedAnswer:
 
 
 def _passes(name: bytes) -> bool:
-    return name not in _SET_BY_US and not name.startswith(b"access-control-")
+    if name in MAY_DIFFER:
+        return True
+    return not name.startswith(b"access-control-") and all(name != ours for ours, _ in HEADERS)

@@ -62,6 +62,8 @@ MATHML_TAGS = _words(
     "math mrow mi mo mn ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mmultiscripts"
     " mprescripts mtable mtr mtd mpadded mphantom menclose mstyle"
 )
+_NESTING = re.compile(r"(?<!\\)[{}]|\\left(?![a-z])|\\right(?![a-z])|\\begin|\\end")
+_OPENING = frozenset({"{", r"\left", r"\begin"})
 _WORD = re.compile(r"[a-z -]{1,40}")
 _LENGTH = re.compile(
     r"(?:\+?\d{0,2}|-\d?)(?:\.\d{1,4})?(?:em|ex|pt|px|width)?|(?:negative)?(?:thin|medium|thick)mathspace"
@@ -95,9 +97,9 @@ def _mathml(source: str, display: bool) -> str | None:
         return None
     try:
         tree = Converter(display="block" if display else "inline").convert_to_element(_understood(source))
+        return _written(tree, display)
     except FOREIGN_ERRORS:
         return None
-    return _written(tree, display)
 
 
 def _understood(source: str) -> str:
@@ -109,12 +111,9 @@ def _understood(source: str) -> str:
 
 def _depth(source: str) -> int:
     deepest = depth = 0
-    for mark in re.findall(r"\\left|\\right|\\begin|\\end|[{}\[\]^_]|\\sqrt", source):
-        if mark in {"{", "[", r"\left", r"\begin", "^", "_", r"\sqrt"}:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in {"}", "]", r"\right", r"\end"}:
-            depth -= 1
+    for mark in _NESTING.findall(source):
+        depth += 1 if mark in _OPENING else -1
+        deepest = max(deepest, depth)
     return deepest
 
 

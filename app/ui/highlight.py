@@ -172,6 +172,8 @@ _SHAPES = (
     # What browsers dropped from MathML and formulas still use: columns of equations, styles of letters, boxes, strikes.
     # "math" keeps the layout of formulas in a block of its own; its fonts come with the systems.
     '.body math[display="block"] { display: block math; text-align: center }',
+    # A formula in a line cannot be broken: on a phone its paragraph scrolls instead.
+    ".body p:has(> math) { overflow-x: auto; overflow-y: hidden }",
     '.body math { font-family: "Cambria Math", "STIX Two Math", "Latin Modern Math", "DejaVu Math TeX Gyre", math }',
     '.body mtd[columnalign="right"] { text-align: right }',
     '.body mtd[columnalign="left"] { text-align: left }',

@@ -35,7 +35,8 @@ MOST_LOGINS = 1_000
 PAGE = """<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>Inkglass</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="{style}"></head>
 <body data-ready="true"><main class="login"><h1>Inkglass</h1><p role="status">{note}</p>
-<form method="post" action="{path}"><label for="password">{label}</label>
+<form method="post" action="{path}"><input type="hidden" name="username" value="Inkglass" autocomplete="username">
+<label for="password">{label}</label>
 <input id="password" name="password" type="password" autocomplete="current-password" autofocus required>
 <button class="button primary">{button}</button></form></main></body></html>"""
 POLICY = b"default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -179,7 +180,12 @@ class Login:
             for key, name in (("note", note), ("label", "login_label"), ("button", "login_button"))
         }
         page = PAGE.format(language="zh-Hans" if language == "zh" else language, style=STYLE, path=LOGIN, **words)
-        headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY)]
+        headers = [
+            (b"content-type", b"text/html; charset=utf-8"),
+            (b"content-security-policy", POLICY),
+            # With "no-referrer" a browser posts a form with the origin "null", which the guard refuses.
+            (b"referrer-policy", b"same-origin"),
+        ]
         if retry:
             headers.append((b"retry-after", str(retry).encode()))
         await _send(send, status, headers, page.encode())

@@ -136,6 +136,11 @@ def test_a_formula_that_cannot_be_read_is_shown_as_its_source():
     assert '<code class="formula-error">\\begin{cases} &lt;</code>' in render_markdown(r"$\begin{cases} <$")
 
 
+def test_a_long_formula_with_many_small_parts_is_still_one():
+    source = " + ".join(f"\\frac{{a_{{{n}}}^2}}{{b_{n}}} [0, 1)" for n in range(60))
+    assert render_markdown(f"$${source}$$").count("<mfrac>") == 60
+
+
 def test_a_limit_stands_below_its_name_in_a_formula_of_its_own():
     assert "<munder><mo>lim</mo>" in render_markdown(r"$$\lim_{x \to 0} x$$")
     assert "<msub><mo>lim</mo>" in render_markdown(r"so $\lim_{x \to 0} x$")
@@ -162,7 +167,7 @@ def test_the_usual_environments_are_understood(environment):
 
 
 @pytest.mark.parametrize(
-    "source", [r"\newcommand{\a}{x}\a", r"\def\a{x}\a", "{" * 40 + "}" * 40, "x" * 3_000, r"\left(" * 40]
+    "source", [r"\newcommand{\a}{x}\a", r"\def\a{x}\a", "{" * 40 + "}" * 40, "x" * 3_000, r"\left(" * 40, r"\hat" * 450]
 )
 def test_formulas_that_could_unfold_or_nest_without_end_stay_source(source):
     assert "<math" not in render_markdown(f"$${source}$$")

@@ -13,7 +13,7 @@ import gradio as gr
 import pytest
 import uvicorn
 from fastapi import FastAPI, Response
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from starlette.staticfiles import StaticFiles
 
 from app.ui.panels.mount import mount_script
@@ -138,22 +138,27 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(chromium_path: str, address: str) -> Iterator[Page]:
+def chromium(chromium_path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
-        page = browser.new_page()
-        page.asked, page.said, page.failed = [], [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("requestfailed", lambda request: page.failed.append(request))
-        page.on("console", lambda message: page.said.append(said(message)))
-        page.add_init_script(
-            "document.addEventListener('securitypolicyviolation', (event) => console.error("
-            "'POLICY', event.violatedDirective, event.blockedURI, event.sourceFile, event.sample))"
-        )
-        page.goto(address)
-        page.wait_for_selector("#part button")
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser, address: str) -> Page:
+    page = chromium.new_page()
+    page.asked, page.said, page.failed = [], [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("requestfailed", lambda request: page.failed.append(request))
+    page.on("console", lambda message: page.said.append(said(message)))
+    page.add_init_script(
+        "document.addEventListener('securitypolicyviolation', (event) => console.error("
+        "'POLICY', event.violatedDirective, event.blockedURI, event.sourceFile, event.sample))"
+    )
+    page.goto(address)
+    page.wait_for_selector("#part button")
+    return page
 
 
 def said(message: ConsoleMessage) -> str:
@@ -245,3 +250,23 @@ def test_nothing_remote_can_be_loaded_even_by_hand(page):
     asked = [url for url in page.asked if "evil.example" in url]
     until(page, lambda: len([request for request in page.failed if "evil.example" in request.url]) == len(asked))
     assert {request.failure for request in page.failed if "evil.example" in request.url} <= {"csp"}
+
+
+def test_a_person_logs_in_and_out_with_the_keyboard(chromium, serve):
+    site = serve(host="0.0.0.0", password="open sesame")
+    page = chromium.new_context(locale="zh-CN").new_page()
+    page.goto(f"http://{site.host}/")
+    assert page.url.endswith("/inkglass/login")
+    assert page.inner_text("button") == "打开"
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    until(page, lambda: "不正确" in page.inner_text("p"))
+    page.keyboard.type("open sesame")
+    page.keyboard.press("Enter")
+    until(page, lambda: page.inner_text("body").strip() == "page")
+    assert page.url == f"http://{site.host}/"
+    assert page.evaluate("document.cookie") == ""
+    left = page.evaluate("fetch('/inkglass/logout', { method: 'POST' }).then((answer) => answer.url)")
+    assert left.endswith("/inkglass/login")
+    page.goto(f"http://{site.host}/")
+    assert page.url.endswith("/inkglass/login")
