@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import socket
 import threading
 import time
@@ -64,9 +65,16 @@ def serve(
     server = uvicorn.Server(config)
     on_server(server)
     threading.Thread(target=_announce, args=(address, ready, server), daemon=True, name="announce").start()
-    # Ctrl+C is how one ends it: uvicorn has then already stopped in order, and there is nothing to report.
+    # uvicorn raises the signal that ended it once more when it has stopped. Neither Ctrl+C nor SIGTERM may end the
+    # process there: turns, engine and database are still to be closed.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _announce(address: str, ready: Callable[[], None], server: uvicorn.Server) -> None:

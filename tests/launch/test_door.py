@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import sys
 import urllib.request
 
 import pytest
@@ -24,6 +25,14 @@ def test_the_page_answers_when_the_line_says_so_and_ctrl_c_ends_everything_with_
     assert app.process.returncode == 0
     assert not (data_dir / "address").exists()
     assert "Traceback" not in "".join(app.output)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can answer")
+def test_sigterm_is_a_clean_stop_too(start, data_dir):
+    app = start("--remote", NOBODY)
+    app.app_process().terminate()
+    assert app.process.wait(15) == 0
+    assert not (data_dir / "inkglass.running").exists()
 
 
 def test_a_taken_port_is_said_and_the_next_free_one_is_taken(start):
