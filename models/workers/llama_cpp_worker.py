@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ LONGEST_DRAFT = 48
 """Tokens that are guessed ahead at once at most."""
 MOST_PROMPT_CACHE = 1024
 """MiB of earlier conversations' KV caches kept in memory at most, and at most a tenth of what is free."""
+LOG_BEHIND = 1.0
+"""Seconds for which the words of a failure are waited for."""
 NOWHERE = "https://inkglass.invalid"
 """The only origin that may read an answer in a browser: none. The app's server asks, never its page."""
 
@@ -144,9 +147,13 @@ _SPECULATION = {
 
 
 def _reason(log: Path) -> str | None:
-    """What llama.cpp wrote about a model that it could not load."""
-    found = re.search(r"error loading model: (.+)", log.read_text("utf-8", "replace"))
-    return found.group(1).strip() if found else None
+    """llama.cpp's own words for why the model would not load; its log is written by a thread that may be behind."""
+    until = time.monotonic() + LOG_BEHIND
+    while True:
+        found = re.search(r"error loading model: (.+)", log.read_text("utf-8", "replace"))
+        if found or time.monotonic() > until:
+            return found[1].strip() if found else None
+        time.sleep(0.02)
 
 
 def _context_of(url: str, key: str) -> int | None:
