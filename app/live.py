@@ -57,7 +57,7 @@ class LiveTurn:
     # ---- the worker's side -------------------------------------------------------------------------------------
 
     def take(self, chunk: Chunk) -> None:
-        """Add what came. The first text wakes followers at once, more of it only when their next look is due."""
+        """Add what came. The first text and the last wake followers at once, others when their next look is due."""
         first = False
         if chunk.text or chunk.reasoning or chunk.logprobs:
             first = self.phase != "writing"
@@ -74,7 +74,8 @@ class LiveTurn:
         if chunk.finish_reason is not None:
             self.last = chunk
         self._fresh = True
-        if first or time.monotonic() >= self._due:
+        # What was said last is shown before it is saved: the disk may take its time.
+        if first or chunk.finish_reason is not None or time.monotonic() >= self._due:
             self.publish()
 
     def move(self, phase: Phase) -> None:
