@@ -23,7 +23,9 @@ def bind(host: str, port: int, say: Callable[[str], None]) -> socket.socket:
     """A listening socket on `port`, or on the next free one, which is said. Raises OSError if none is free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in range(port, min(port + PORTS_TO_TRY, 65536)):
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # Named as TCP, or asyncio leaves Nagle's algorithm on for what it accepts: each answer then waits some 40 ms
+        # for the browser's delayed acknowledgement between its head and its body.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:

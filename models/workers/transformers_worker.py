@@ -69,7 +69,10 @@ def _serve(lifeline: Lifeline, parameters: dict[str, Any]) -> None:
 
     app = make_app(parameters["name"], model, parameters["api_key"])
     gc.freeze()  # the model's many objects live as long as the process: no collection need look at them
-    listener = socket.create_server(("127.0.0.1", 0))
+    # Named as TCP, or asyncio leaves Nagle's algorithm on and a token may wait for a delayed acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
     lifeline.ready(url=f"http://127.0.0.1:{listener.getsockname()[1]}", context_length=model.context_length)
     server.run(sockets=[listener])

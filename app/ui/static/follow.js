@@ -2,7 +2,7 @@
 const IDLE = 1000;
 const HIDDEN = 5000;
 const FULL_EVERY = 900;
-const SMALLEST_STEP = 45;
+const SMALLEST_STEP = 30;
 
 export class Follower {
   constructor(page) {
