@@ -14,6 +14,7 @@ from tiny_model import CONTEXT
 
 from models.runtimes.child import ChildEngine
 
+pytestmark = pytest.mark.slow  # torch alone takes five seconds to import
 HELLO = [{"role": "user", "content": "Hello"}]
 
 

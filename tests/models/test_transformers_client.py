@@ -12,6 +12,7 @@ from models.errors import ContextOverflow, EndpointUnauthorised
 from models.runtimes.child import ChildEngine
 from models.types import ChatMessage, Endpoint, SamplingOptions
 
+pytestmark = pytest.mark.slow  # torch alone takes five seconds to import
 HELLO = (ChatMessage("system", "Be kind."), ChatMessage("user", "Hello"))
 GREEDY = SamplingOptions(temperature=0.0, max_tokens=30)
 

@@ -41,6 +41,7 @@ def held_by_another_program(path: Path) -> Iterator[None]:
             process.wait(timeout=30)
 
 
+@pytest.mark.slow
 def test_while_another_program_holds_the_database_reads_go_on_and_writes_say_so(
     database: Database, conversations: Conversations
 ) -> None:
