@@ -268,6 +268,7 @@ print(json.dumps({"during": during, "refused": refused, "status": message.status
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a file-size limit stands in for a full disk")
 def test_a_disk_full_at_the_end_keeps_the_text_alive_until_there_is_room(
     data_dir: Path, scripted_engine: Callable[..., ScriptedEngine]

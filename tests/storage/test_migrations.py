@@ -119,6 +119,7 @@ def test_the_migrated_schema_is_the_one_of_the_tables(path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_a_migration_killed_at_any_moment_leaves_a_backup_and_a_database_that_opens(
     of_schema_1: Path, tmp_path: Path
 ) -> None:
