@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 """Called with the bytes that lie in the folder and the bytes in all (0: unknown)."""
 TRIES = 5
+TELL_AFTER = 1 << 20
+"""Bytes between two reports of progress."""
 
 
 class WheelUnavailable(Exception):
@@ -102,10 +104,13 @@ def _read_on(http: httpx.Client, url: str, part: Path, progress: Progress) -> No
             done = 0
         total = done + int(answer.headers.get("Content-Length", 0)) if "Content-Length" in answer.headers else 0
         with part.open("ab" if done else "wb") as copy:
+            told = done
             for block in answer.iter_raw():
                 copy.write(block)
                 done += len(block)
-                progress(done, total)
+                if done - told >= TELL_AFTER or done == total:
+                    told = done
+                    progress(done, total)
 
 
 def _leave_to_pip(requirement: str, platform: Sequence[str], wheel: Path) -> None:

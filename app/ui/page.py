@@ -13,6 +13,7 @@ from app.bootstrap import Parts
 from app.ui.actions import Actions, Outcome, Place
 from app.ui.following import Following
 from app.ui.i18n import LANGUAGES, Strings, choose_language
+from app.ui.login import LOGOUT
 from app.ui.panels.composer import ComposerPanel, composer_panel
 from app.ui.panels.details import THEMES, DetailsPanel, details_panel
 from app.ui.panels.sidebar import SidebarPanel, sidebar_panel
@@ -197,6 +198,7 @@ def _wire_language(page: gr.Blocks, actions: Actions, panels: Panels) -> None:
             "theme": parts.preferences.get("theme") or "system",
             "welcome": welcome_json(parts, words),
             "about": about_json(parts, words),
+            "logout": LOGOUT if parts.settings.password else None,
         }
 
     def on_load(request: gr.Request) -> list[Any]:

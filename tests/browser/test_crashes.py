@@ -48,7 +48,8 @@ def test_an_open_tab_finds_the_app_again_after_a_crash_and_its_text_is_kept(app,
     ask(page, "Hello!")
     page.fill("#composer textarea", "Typed but not sent")
     app.kill()
-    until(lambda: "does not answer" in page.inner_text("#status"), what="the status line says so")
+    until(lambda: "Not connected" in page.inner_text("#status"), what="the status line says so")
+    until(lambda: "nothing was sent" in page.inner_text(".notices"), what="a sentence says what became of the text")
     assert page.input_value("#composer textarea") == "Typed but not sent"
     app.start(app.port)
     until(lambda: "Ready" in page.inner_text("#status"), 30, "the status line recovers")

@@ -15,11 +15,12 @@ export class Drawers {
     document.body.dataset.details = "closed";
   }
 
-  relabel(about) {
+  relabel(about, logout) {
     const head = this.page.mounts.details.element.querySelector(".drawer-head");
     head.replaceChildren(el("h2", {}, t("details")), iconButton("close", t("close"), () => this.close("details"), { "data-act": "close-details" }));
     const foot = this.page.mounts.about.element.querySelector(".about");
     if (about) foot.replaceChildren(...about.map((line) => el("p", {}, line)));
+    if (logout) foot.append(el("form", { method: "post", action: logout }, el("button", { class: "logout" }, t("logout"))));
   }
 
   open(name) {

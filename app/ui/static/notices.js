@@ -10,6 +10,18 @@ export class Notices {
     this.box = page.mounts.notices.element.querySelector(".notices");
     this.live = el("div", { class: "sr-only", "aria-live": "polite" });
     document.body.append(this.live);
+    this.takeOverToasts();
+  }
+
+  // What Gradio itself has to say (an act that did not reach the server, an error nobody expected) in the page's words.
+  takeOverToasts() {
+    const toasts = document.querySelector(".toast-wrap");
+    if (!toasts) return;
+    new MutationObserver((changes) => {
+      if (!changes.some((change) => change.addedNodes.length)) return;
+      const lost = this.page.follower.offline || toasts.textContent.includes("Connection");
+      this.show({ tone: "error", text: t(lost ? "not_reached" : "gone_wrong") });
+    }).observe(toasts, { childList: true });
   }
 
   show(notice) {

@@ -106,7 +106,7 @@ class Page {
     this.sidebar.relabel();
     this.titlebar.relabel();
     this.status.relabel();
-    this.drawers.relabel(view.about);
+    this.drawers.relabel(view.about, view.logout);
     this.transcript.relabel();
   }
 }
