@@ -86,7 +86,7 @@ def details_panel(words: Words, values: Json, theme: str) -> DetailsPanel:
         elem_id="theme",
     )
     gr.HTML(
-        html_template='<footer class="about"></footer>',
+        html_template='<div class="about"></div>',
         js_on_load=mount_script("about"),
         elem_id="about",
         apply_default_css=False,
