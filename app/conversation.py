@@ -9,7 +9,7 @@ from typing import Any
 
 from app.errors import EmptyMessage
 from app.live import Request
-from app.modes import Mode
+from app.modes import Mode, instructions_for
 from app.prompting import Prompting
 from app.sampling import checked_sampling
 from app.titles import title_from, title_given
@@ -141,7 +141,10 @@ class ConversationManager:
         return cleaned, replaced
 
     def _system(self, own: str, mode_key: str) -> str:
-        return own if own.strip() else self._mode(mode_key).system
+        if own.strip():
+            return own
+        mode = self._mode(mode_key)
+        return instructions_for(mode, "", mode.defaults(), "en").system
 
     def _mode(self, key: str) -> Mode:
         """The mode of that key; the first one where it is not there (any more)."""

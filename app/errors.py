@@ -26,6 +26,26 @@ class UnusableSetting(AppError):
     template = "{value} cannot be used as {name}. Choose another value."
 
 
+class FieldEmpty(AppError):
+    code = "field_empty"
+    template = "{field} is empty. Fill it in first."
+
+
+class FieldNotAnOption(AppError):
+    code = "field_not_an_option"
+    template = "{value} is none of the options of {field}. Choose one of the list."
+
+
+class FieldOutOfRange(AppError):
+    code = "field_out_of_range"
+    template = "{field} needs a number from {minimum} to {maximum}."
+
+
+class FieldTooLong(AppError):
+    code = "field_too_long"
+    template = "{field} takes at most {limit} characters. Shorten it."
+
+
 def all_app_errors() -> tuple[type[AppError], ...]:
     """Every class of this module, for the page's table of words and its test."""
     return (AppError, *AppError.__subclasses__())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import UnusableSetting
-from app.modes import UnreadableMode, load_modes, needs_other_model
+from app.modes import Instructions, UnreadableMode, instructions_for, load_modes, needs_other_model
 from app.sampling import checked_sampling, chosen_options
 from app.titles import title_from
 from models.types import ModelSpec, SamplingOptions
@@ -25,7 +25,7 @@ examples = {en = ["Rain"], zh = ["雨"]}
 def test_every_built_in_mode_is_complete_in_both_languages() -> None:
     modes = load_modes()
     assert modes[0].key == "dialogue"
-    assert modes[0].system == ""
+    assert instructions_for(modes[0], "Hello", {}, "en") == Instructions("", "Hello", "", "en")
     for mode in modes:
         for language in ("en", "zh"):
             assert mode.name[language]
