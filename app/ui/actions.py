@@ -239,10 +239,7 @@ class Actions:
             "stop": lambda: self.stop(place),
             "retry": lambda: self._sent(place, self.parts.manager.retry(target, expected_head=place.head)),
             "continue": lambda: self._sent(place, self.parts.manager.continue_reply(target, expected_head=place.head)),
-            "edit": lambda: self._sent(
-                place,
-                self.parts.manager.edit(target, str(request.get("text") or ""), expected_head=place.head),
-            ),
+            "edit": lambda: self._edit(place, target, str(request.get("text") or "")),
             "variant": lambda: self._done(place, self.parts.manager.select_variant, target),
             "branch": lambda: self._branch(place, target),
             "trash_message": lambda: self._trash_message(place, target),
@@ -257,6 +254,11 @@ class Actions:
 
     def _sent(self, place: Place, sent: Any) -> Outcome:
         return Outcome(self.view(place, sent.conversation.id, self.replaced(place, sent.replaced)))
+
+    def _edit(self, place: Place, message_id: str, text: str) -> Outcome:
+        """Only this answer closes the editor: a view for another reason may come before a refusal."""
+        outcome = self._sent(place, self.parts.manager.edit(message_id, text, expected_head=place.head))
+        return Outcome({**outcome.view, "edited": message_id})
 
     def _done(self, place: Place, call: Callable[..., object], *arguments: str) -> Outcome:
         call(*arguments)

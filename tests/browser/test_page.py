@@ -233,3 +233,37 @@ def test_a_megabyte_is_refused_with_the_number_of_tokens_and_stays_in_the_compos
     assert "tokens too long" in page.inner_text(".notice.error")
     assert page.input_value("#composer textarea") == text
     assert page.locator(".message").count() == 0
+
+
+def test_an_edit_that_was_dropped_or_reloaded_away_is_not_lost(remote_app, open_page):
+    page = open_page(remote_app.url)
+    ask(page, "A question")
+    edit = page.locator(".message.user [data-act=edit]")
+    edit.dblclick(force=True)
+    until(lambda: page.locator(".editor-text").count() == 1, what="one editor")
+    page.fill(".editor-text", "A better question")
+    page.keyboard.press("Escape")
+    until(lambda: page.locator(".editor-text").count() == 0, what="the editor is closed")
+    page.click(".notice [data-act=undo]")
+    until(lambda: page.locator(".editor-text").count() == 1, what="the editor is back")
+    assert page.input_value(".editor-text") == "A better question"
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    page.locator(".message.user [data-act=edit]").click(force=True)
+    until(lambda: page.locator(".editor-text").count() == 1, what="the editor after a reload")
+    assert page.input_value(".editor-text") == "A better question"
+    page.click(".editor [data-act=save]")
+    until(lambda: page.inner_text(".message.user .body") == "A better question", what="the edit is sent")
+    wait_done(page)
+    assert page.locator(".editor-text").count() == 0
+
+
+def test_a_question_whose_reply_was_deleted_can_be_asked_again(remote_app, open_page):
+    page = open_page(remote_app.url)
+    ask(page, "A question")
+    page.locator(".message.assistant [data-act=delete]").click(force=True)
+    until(lambda: page.locator(".message.assistant").count() == 0, what="the reply is in the trash")
+    page.locator(".message.user [data-act=retry]").click(force=True)
+    wait_done(page)
+    until(lambda: replies(page) == ["The answer is forty-two."], what="another reply")
+    assert page.locator(".message.user [data-act=retry]:visible").count() == 0

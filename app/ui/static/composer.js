@@ -14,7 +14,8 @@ export function boot(page) {
   const keep = () => {
     clearTimeout(draftTimer);
     draftTimer = null;
-    if (field()) page.server.keep_draft({ ...page.where(), text: field().value }).catch(() => page.follower.setOffline(true));
+    if (!field()) return;
+    page.server.keep_draft({ ...page.where(), text: field().value }).catch(() => page.follower.setOffline(true));
   };
 
   const count = async () => {
@@ -50,14 +51,24 @@ export function boot(page) {
     else if (document.body.dataset.live === "true" && !event.shiftKey) {
       event.preventDefault();
       event.stopPropagation();
+    } else if (!event.shiftKey) {
+      sending();
     }
   }, { capture: true });
+  document.addEventListener("click", (event) => event.target.closest("#send") && sending(), { capture: true });
+
+  // A draft that is kept after its message was sent would come back at the next visit.
+  function sending() {
+    clearTimeout(draftTimer);
+    draftTimer = null;
+  }
 
   // After a reload: what this tab had in the composer, unless the server knows a draft or the message arrived.
-  return function restore() {
+  function restore() {
     const unsent = JSON.parse(sessionStorage.getItem(UNSENT) ?? "null");
     sessionStorage.removeItem(UNSENT);
     if (!unsent || field().value || unsent.conversation !== page.where().conversation) return;
     if (page.transcript.lastOwnText() !== unsent.text.trim()) type(field(), unsent.text);
-  };
+  }
+  return { restore, keep };
 }

@@ -1,5 +1,6 @@
 // One message: its text, what can be done with it, and what it cost.
 import { el, fromSanitised, icon, iconButton } from "./dom.js";
+import { openEditor } from "./editor.js";
 import { number, size, t } from "./strings.js";
 
 // The part of an item that decides whether its element must be built anew.
@@ -70,7 +71,8 @@ function buildFoot(item, page) {
     foot.append(el("button", { type: "button", class: "text-button continue", "data-act": "continue", onclick: () => page.act("continue", { id: item.id }) }, t("continue")));
   }
   const tools = el("span", { class: "tools" });
-  if (item.role === "assistant") tools.append(iconButton("retry", t("retry"), () => page.act("retry", { id: item.id }), { "data-act": "retry" }));
+  // Of a person's messages only the last can be asked again: the stylesheet hides it at the others.
+  tools.append(iconButton("retry", t(item.role === "user" ? "ask_again" : "retry"), () => page.act("retry", { id: item.id }), { "data-act": "retry" }));
   tools.append(
     iconButton("edit", t("edit"), () => openEditor(item, page), { "data-act": "edit" }),
     iconButton("copy", t("copy"), (event) => copyMessage(item, page, event.currentTarget), { "data-act": "copy" }),
@@ -132,36 +134,6 @@ function copyBySelection(text) {
 async function copyMessage(item, page, button) {
   const { text } = await page.server.source({ id: item.id });
   await writeClipboard(page, text, button);
-}
-
-export async function openEditor(item, page) {
-  const node = document.getElementById(`m-${item.id}`);
-  if (!node || node.querySelector(".editor")) return;
-  const { text } = await page.server.source({ id: item.id });
-  const field = el("textarea", { class: "editor-text", "aria-label": t("edit_message"), dir: "auto" });
-  field.value = text;
-  const close = () => {
-    editor.remove();
-    node.classList.remove("editing");
-    page.drawers.forget(close);
-  };
-  const save = () => {
-    page.transcript.closeWhenDone(item.id, close);
-    page.act("edit", { id: item.id, text: field.value });
-  };
-  const editor = el("div", { class: "editor" }, field,
-    el("div", { class: "editor-bar" },
-      el("button", { type: "button", class: "button", "data-act": "cancel", onclick: close }, t("cancel")),
-      el("button", { type: "button", class: "button primary", "data-act": "save", onclick: save }, item.role === "user" ? t("save_and_send") : t("save"))));
-  node.classList.add("editing");
-  node.querySelector(".body").after(editor);
-  field.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save();
-  });
-  page.drawers.opened(close);
-  field.style.height = `${Math.min(field.scrollHeight + 4, window.innerHeight * 0.6)}px`;
-  field.focus();
-  field.setSelectionRange(text.length, text.length);
 }
 
 async function showPrompt(item, page) {

@@ -32,7 +32,8 @@ export class Notices {
     if (notice.undo) {
       node.append(el("button", { type: "button", class: "text-button", "data-act": "undo", onclick: () => {
         node.remove();
-        this.page.act(notice.undo.name, { id: notice.undo.id });
+        if (typeof notice.undo === "function") notice.undo();
+        else this.page.act(notice.undo.name, { id: notice.undo.id });
       } }, t("undo")));
     }
     node.append(iconButton("close", t("dismiss"), () => node.remove()));

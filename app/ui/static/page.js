@@ -29,7 +29,7 @@ class Page {
     this.drawers = new Drawers(this);
     this.follower = new Follower(this);
     window.addEventListener("popstate", () => this.act("open", { id: this.address() }));
-    this.restoreUnsent = bootComposer(this);
+    this.composer = bootComposer(this);
     bootKeys(this);
     mounts.transcript.watch("value", () => this.apply(mounts.transcript.props.value));
     if (mounts.transcript.props.value) this.apply(mounts.transcript.props.value);
@@ -65,10 +65,11 @@ class Page {
     if (view.kind === "page") this.applyPage(view);
     if (view.notice) this.notices.show(view.notice);
     else if (!view.refused) this.notices.clearError();
+    if (view.refused && document.body.dataset.ready) this.composer.keep();
     if (view.strings) this.relabel(view);
     if (document.body.dataset.ready) return;
     document.body.dataset.ready = "true";
-    setTimeout(() => this.restoreUnsent(), 0);
+    setTimeout(() => this.composer.restore(), 0);
   }
 
   applyPage(view) {

@@ -1,6 +1,7 @@
 // The transcript: keeps the elements of the shown messages in step with the views, and the reader's place in it.
 import { el, fromSanitised, icon, type } from "./dom.js";
-import { buildMessage, labelCode, openEditor, signature, writeClipboard } from "./message.js";
+import { openEditor } from "./editor.js";
+import { buildMessage, labelCode, signature, writeClipboard } from "./message.js";
 import { number, t } from "./strings.js";
 
 const AT_END = 48;
@@ -51,7 +52,7 @@ export class Transcript {
     }
     const extra = [...this.items.keys()].filter((id) => !ids.has(id)).length;
     this.earlier = Math.max(0, view.earlier - extra);
-    if (!view.refused && this.closing) this.finishClosing();
+    if (this.closing && view.edited === this.closing.id) this.finishClosing();
     this.leftOutAbove = view.left_out_above;
     this.put(view.items);
     this.empty = view.items.length === 0;
