@@ -6,7 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-HOW_TO_GET = "A window of its own needs one more package: `pip install pywebview==6.2.1`. The page is at {address}."
+HOW_TO_GET = (
+    "A window of its own needs one more package: `pip install pywebview==6.2.1` into .venv (on Linux "
+    "`pip install 'pywebview[qt]==6.2.1'`). The page is at {address}."
+)
 
 
 def show_window(address: str, served: threading.Event, run: Callable[[Callable[[Any], None]], None]) -> int:
@@ -22,7 +25,12 @@ def show_window(address: str, served: threading.Event, run: Callable[[Callable[[
     thread.start()
     served.wait(30)
     webview.create_window("Inkglass", address, width=1200, height=820, min_size=(390, 500))
-    webview.start()
+    try:
+        webview.start()
+    except webview.errors.WebViewException as error:
+        # No Qt or GTK here, or no screen: the page is served all the same.
+        print(f"{error}\n{HOW_TO_GET.format(address=address)}", flush=True)  # noqa: T201
+        thread.join()
     for server in servers:
         server.should_exit = True
     thread.join(10)
