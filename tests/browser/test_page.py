@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from storage.conversations import Conversations
+from storage.database import open_database
 from tests.browser.chat_page import act, ask, last_reply, replies, send, wait_done, wait_live
 from tests.browser.running_app import until
 
@@ -267,3 +269,25 @@ def test_a_question_whose_reply_was_deleted_can_be_asked_again(remote_app, open_
     wait_done(page)
     until(lambda: replies(page) == ["The answer is forty-two."], what="another reply")
     assert page.locator(".message.user [data-act=retry]:visible").count() == 0
+
+
+def test_more_conversations_are_loaded_as_one_scrolls(fresh_data, start_app, engine, open_page):
+    database = open_database(fresh_data / "inkglass.db", fresh_data / "backups")
+    for number in range(130):
+        Conversations(database).create(mode="dialogue", title=f"Conversation {number}")
+    database.close()
+    page = open_page(start_app("--remote", engine.url).url)
+    titles = page.locator("#conversations .title")
+    until(lambda: titles.count() >= 40, what="the first page of the list")
+    assert titles.count() < 130
+    assert titles.first.inner_text() == "Conversation 129"
+
+    page.hover("#conversations")
+
+    def scrolled_down():
+        page.mouse.wheel(0, 900)
+        return titles.count() == 130
+
+    until(scrolled_down, what="all conversations")
+    assert titles.last.inner_text() == "Conversation 0"
+    assert len(set(titles.all_inner_texts())) == 130
