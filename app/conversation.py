@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.errors import EmptyMessage
 from app.live import Request
-from app.modes import Mode, instructions_for
+from app.modes import Mode, checked_values, instructions_for, language_of, usable_values
 from app.prompting import Prompting
 from app.sampling import checked_sampling
 from app.titles import title_from, title_given
@@ -24,7 +24,7 @@ from storage.conversations import Conversations
 from storage.drafts import Drafts
 from storage.errors import NotFound, StillStreaming
 from storage.messages import Messages
-from storage.records import Conversation, Message, Role
+from storage.records import Conversation, Message, Role, Writing
 from storage.text import clean
 
 log = logging.getLogger(__name__)
@@ -53,33 +53,38 @@ class ConversationManager:
         *,
         expected_head: str | None,
         mode: str = "dialogue",
+        fields: Mapping[str, object] | None = None,
         system_prompt: str | None = None,
         sampling: Mapping[str, float | int] | None = None,
     ) -> Sent:
         """Commit the message and start its reply. None as conversation makes a new one with the given settings.
 
-        Raises EmptyMessage, ContextOverflow (nothing is committed), StaleHead, StillStreaming, StorageError.
+        `fields` are the values of the mode's fields; those that are missing have their defaults.
+
+        Raises EmptyMessage, FieldEmpty and its like, ContextOverflow (nothing is committed), StaleHead, StillStreaming,
+        StorageError.
         """
         text, replaced = self._text(text)
-        mode = self._mode(mode).key
+        writing = self._writing(mode, fields or {}, text)
         if conversation_id is None:
-            return self._send_first(text, replaced, mode, system_prompt or "", sampling or {})
+            return self._send_first(text, replaced, writing, system_prompt or "", sampling or {})
         self._still(conversation_id)
-        self._refuse_too_long(self._system(self.stored.get(conversation_id).system_prompt, mode), text)
+        system = self._system(self.stored.get(conversation_id).system_prompt, writing)
+        self._refuse_too_long(system, writing.sent or text)
         asked, reply = self.messages.append_turn(
-            conversation_id, expected_head=expected_head, parent_id=expected_head, text=text, mode=mode
+            conversation_id, expected_head=expected_head, parent_id=expected_head, text=text, writing=writing
         )
         self._begin(reply)
         return Sent(self.stored.get(conversation_id), asked.id, reply.id, replaced)
 
     def _send_first(
-        self, text: str, replaced: int, mode: str, system_prompt: str, sampling: Mapping[str, float | int]
+        self, text: str, replaced: int, writing: Writing, system_prompt: str, sampling: Mapping[str, float | int]
     ) -> Sent:
         options = checked_sampling(sampling)
         system_prompt, more = clean(system_prompt)
-        self._refuse_too_long(self._system(system_prompt, mode), text)
+        self._refuse_too_long(self._system(system_prompt, writing), writing.sent or text)
         asked, reply = self.messages.append_first_turn(
-            text=text, title=title_from(text), mode=mode, system_prompt=system_prompt, sampling=options
+            text=text, title=title_from(text), writing=writing, system_prompt=system_prompt, sampling=options
         )
         self._begin(reply)
         return Sent(self.stored.get(asked.conversation_id), asked.id, reply.id, replaced + more)
@@ -91,7 +96,9 @@ class ConversationManager:
         parent = message.id if message.role == "user" else message.parent_id
         if parent is None:
             raise NotFound(noun="message")
-        reply = self.messages.append_reply(parent, expected_head=expected_head, mode=message.mode)
+        asked = message if message.role == "user" else self.messages.get(parent)
+        writing = replace(self._again(asked, asked.text), sent=asked.sent)
+        reply = self.messages.append_reply(parent, expected_head=expected_head, writing=writing)
         self._begin(reply)
         return Sent(self.stored.get(reply.conversation_id), None, reply.id)
 
@@ -104,13 +111,14 @@ class ConversationManager:
             new = self.messages.append_edited_reply(message_id, text, expected_head=expected_head)
             return Sent(self.stored.get(old.conversation_id), None, new.id, replaced)
         conversation = self.stored.get(old.conversation_id)
-        self._refuse_too_long(self._system(conversation.system_prompt, old.mode), text)
+        writing = self._again(old, text)
+        self._refuse_too_long(self._system(conversation.system_prompt, writing), writing.sent or text)
         asked, reply = self.messages.append_turn(
             old.conversation_id,
             expected_head=expected_head,
             parent_id=old.parent_id,
             text=text,
-            mode=old.mode,
+            writing=writing,
             edited_from=old.id,
         )
         self._begin(reply)
@@ -129,8 +137,9 @@ class ConversationManager:
     def _begin(self, reply: Message) -> None:
         def plan(client: Client, refused: tuple[Request, ContextOverflow] | None) -> Request:
             conversation = self.stored.get(reply.conversation_id)
-            system = self._system(conversation.system_prompt, reply.mode)
-            return self.prompting.plan(client, conversation, system, reply, refused)
+            mode = self._mode(reply.mode)
+            system = self._system(conversation.system_prompt, Writing(reply.mode, reply.fields))
+            return self.prompting.plan(client, conversation, system, reply, refused, mode.temperature)
 
         self.turns.start(reply, plan)
 
@@ -140,11 +149,25 @@ class ConversationManager:
             raise EmptyMessage()
         return cleaned, replaced
 
-    def _system(self, own: str, mode_key: str) -> str:
+    def _writing(self, mode_key: str, fields: Mapping[str, object], text: str) -> Writing:
+        """The mode with its fields' values and what it makes of `text`. Raises FieldEmpty and its like."""
+        mode = self._mode(mode_key)
+        language = language_of(text)
+        values = checked_values(mode.fields, fields, language)
+        told = instructions_for(mode, text, values, language)
+        return Writing(mode.key, values, told.user if told.user != text else None, told.opening)
+
+    def _again(self, asked: Message, text: str) -> Writing:
+        """As the message was written; what its mode does not know any more has the default."""
+        mode = self._mode(asked.mode)
+        return self._writing(mode.key, usable_values(mode.fields, asked.fields), text)
+
+    def _system(self, own: str, writing: Writing) -> str:
         if own.strip():
             return own
-        mode = self._mode(mode_key)
-        return instructions_for(mode, "", mode.defaults(), "en").system
+        mode = self._mode(writing.mode)
+        values = {**mode.defaults(), **writing.fields}
+        return instructions_for(mode, "", values, "en").system
 
     def _mode(self, key: str) -> Mode:
         """The mode of that key; the first one where it is not there (any more)."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from app.live import Request
+from app.modes.mode import Temperature
 from app.sampling import chosen_options
 from models.client import Client
 from models.context import estimate, fit, reserve_for
@@ -69,10 +70,12 @@ class Prompting:
         system_text: str,
         reply: Message,
         refused: tuple[Request, ContextOverflow] | None = None,
+        temperature: Temperature | None = None,
     ) -> Request:
         """The request for `reply` (its text so far is continued). Raises ContextOverflow, NoModel, StorageError.
 
-        `refused`: the request that the endpoint found too long, and its words; the new one is shorter.
+        `temperature` is the mode's hint. `refused`: the request that the endpoint found too long, and its words; the
+        new one is shorter.
         """
         spec, window = self.model()
         last = self.last_reply(reply.parent_id, spec, window)
@@ -83,7 +86,7 @@ class Prompting:
             window = int(refused[1].params["limit"])
             count = Counter(client, refused[1], refused[0].details.prompt_tokens)
         limit = window or LARGEST_WINDOW
-        options = chosen_options(conversation.sampling, spec)
+        options = chosen_options(conversation.sampling, spec, temperature)
         history = entries(items)
         continues = bool(reply.text.strip())
         if continues:
@@ -168,12 +171,13 @@ def entries(items: Sequence[PathItem]) -> list[Entry]:
 
 
 def _entry(message: Message) -> Entry:
-    part = PromptPart(role=message.role, message_id=message.id, length=len(message.text))
-    return Entry(ChatMessage(message.role, message.text), part, message.id, message.depth)
+    sent = message.text if message.sent is None else message.sent
+    part = PromptPart(role=message.role, message_id=message.id, length=len(sent))
+    return Entry(ChatMessage(message.role, sent), part, message.id, message.depth)
 
 
 def _joined(earlier: Entry, message: Message) -> Entry:
-    text = f"{earlier.message.content}\n\n{message.text}"
+    text = f"{earlier.message.content}\n\n{message.text if message.sent is None else message.sent}"
     part = PromptPart(role=message.role, content=text)
     return replace(earlier, message=ChatMessage(message.role, text), part=part)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from app.errors import UnusableSetting
+from app.modes.mode import Temperature
 from models.types import ModelSpec, SamplingOptions
 
 RANGES: Mapping[str, tuple[float, float]] = {
@@ -29,10 +31,28 @@ def checked_sampling(given: Mapping[str, object]) -> dict[str, float | int]:
     return kept
 
 
-def chosen_options(sampling: Mapping[str, float | int], spec: ModelSpec) -> SamplingOptions:
-    """The conversation's own options over the model's advice. Names that this version does not know are ignored."""
+def chosen_options(
+    sampling: Mapping[str, float | int], spec: ModelSpec, hint: Temperature | None = None
+) -> SamplingOptions:
+    """The conversation's own options over the mode's hint over the model's advice.
+
+    Names that this version does not know are ignored.
+    """
     own = {name: value for name, value in sampling.items() if name in RANGES}
-    return SamplingOptions(**own).over(spec.advice)  # type: ignore[arg-type]  # whole ones were checked on entry
+    advice = replace(spec.advice, temperature=hinted_temperature(hint, spec.advice.temperature))
+    return SamplingOptions(**own).over(advice)  # type: ignore[arg-type]  # whole ones were checked on entry
+
+
+def hinted_temperature(hint: Temperature | None, advice: float | None) -> float | None:
+    """A mode's word as a number for a model that advises `advice` (None: nobody knows; 0.8 is llama.cpp's default).
+
+    Precise is half of it. Creative is half as much again, and at least 0.4 more: models that are told to be cool repeat
+    themselves when they write freely.
+    """
+    if hint is None or hint == "balanced":
+        return advice
+    usual = 0.8 if advice is None else advice
+    return round(usual / 2, 3) if hint == "precise" else round(min(max(usual * 1.5, usual + 0.4), 1.5), 3)
 
 
 def _checked(name: str, value: object) -> float | int:

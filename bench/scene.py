@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from storage.conversations import Conversations
 from storage.database import open_database
 from storage.messages import Messages
+from storage.records import Writing
 from tests.browser.conftest import CHROMIUM_ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,7 +50,7 @@ def long_conversation(data_dir: Path, messages: int) -> str:
         for turn in range(messages // 2):
             text = f"Question {turn}: what of the **river** and the `bridge`? " + "It went on for a while. " * 6
             _, reply = history.append_turn(
-                conversation.id, expected_head=head, parent_id=head, text=text, mode="dialogue"
+                conversation.id, expected_head=head, parent_id=head, text=text, writing=Writing()
             )
             answer = f"Answer {turn}.\n\n- one\n- two\n\n" + "The old bridge stood where it had always stood. " * 8
             history.finish(reply.id, status="complete", text=answer, reasoning="", reply=None, failure=None)

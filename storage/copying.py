@@ -12,7 +12,19 @@ from storage.packed import renumbered
 from storage.tables import Base, MessageRow, ProbabilityRow, PromptRow
 from storage.tree import BranchRow
 
-COPIED = ("depth", "role", "text", "reasoning", "mode", "reply", "failure", "created_at", "updated_at")
+COPIED = (
+    "depth",
+    "role",
+    "text",
+    "reasoning",
+    "mode",
+    "reply",
+    "failure",
+    "fields",
+    "sent",
+    "created_at",
+    "updated_at",
+)
 
 
 def copy_messages(session: Session, branch: Sequence[BranchRow], conversation_id: str) -> str:

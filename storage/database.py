@@ -20,7 +20,7 @@ from storage.failures import BUSY_SECONDS, translate
 from storage.lock import FolderLock
 
 log = logging.getLogger(__name__)
-SCHEMA = 2
+SCHEMA = 3
 """The schema this code knows; `PRAGMA user_version` of a file says which one it has."""
 SMALLEST = 512
 """Bytes of the smallest database there is."""

@@ -21,6 +21,7 @@ from storage.records import (
     ReplyDetails,
     Role,
     TokenProbability,
+    Writing,
 )
 from storage.rows import failure_json, message_record, now, reply_json
 from storage.tables import ConversationRow, MessageRow
@@ -45,10 +46,10 @@ class Messages:
         expected_head: str | None,
         parent_id: str | None,
         text: str,
-        mode: str,
+        writing: Writing,
         edited_from: str | None = None,
     ) -> tuple[Message, Message]:
-        """Add the user's message under `parent_id` (None: a root) and an empty streaming reply, in one transaction.
+        """Add the user's message under `parent_id` (None: a root) and a streaming reply, in one transaction.
 
         Raises StaleHead when the conversation's head is not `expected_head` any more, StillStreaming while its head
         is being written, NotFound for a parent that is hidden or elsewhere, or a conversation in the trash.
@@ -56,31 +57,32 @@ class Messages:
         with self._database.write() as session:
             conversation = _expect(session, conversation_id, expected_head)
             parent = _parent(session, conversation, parent_id)
-            asked = _add(session, conversation_id, parent, "user", mode, text=text, edited_from=edited_from)
-            reply = _add(session, conversation_id, asked, "assistant", mode, status="streaming")
+            asked = _add(session, conversation_id, parent, "user", writing, text=text, edited_from=edited_from)
+            reply = _add(session, conversation_id, asked, "assistant", writing, status="streaming")
             conversation.head_id = reply.id
+            conversation.mode, conversation.fields = writing.mode, dict(writing.fields) or None
             changed(session, conversation, active=True)
             return message_record(asked), message_record(reply)
 
     def append_first_turn(
-        self, *, text: str, title: str, mode: str, system_prompt: str, sampling: Mapping[str, float | int]
+        self, *, text: str, title: str, writing: Writing, system_prompt: str, sampling: Mapping[str, float | int]
     ) -> tuple[Message, Message]:
         """A new conversation (its title an automatic one) with its first turn, all in one transaction."""
         with self._database.write() as session:
-            conversation = new_conversation(session, title, "auto", mode, system_prompt, sampling)
-            asked = _add(session, conversation.id, None, "user", mode, text=text)
-            reply = _add(session, conversation.id, asked, "assistant", mode, status="streaming")
-            conversation.head_id = reply.id
+            conversation = new_conversation(session, title, "auto", writing.mode, system_prompt, sampling)
+            asked = _add(session, conversation.id, None, "user", writing, text=text)
+            reply = _add(session, conversation.id, asked, "assistant", writing, status="streaming")
+            conversation.head_id, conversation.fields = reply.id, dict(writing.fields) or None
             session.flush()
             return message_record(asked), message_record(reply)
 
-    def append_reply(self, parent_id: str, *, expected_head: str | None, mode: str) -> Message:
+    def append_reply(self, parent_id: str, *, expected_head: str | None, writing: Writing) -> Message:
         """Add another streaming reply under a user's message (Retry). Raises like `append_turn`."""
         with self._database.write() as session:
             conversation_id = tree.message_row(session, parent_id).conversation_id
             conversation = _expect(session, conversation_id, expected_head)
             parent = _parent(session, conversation, parent_id)
-            reply = _add(session, conversation_id, parent, "assistant", mode, status="streaming")
+            reply = _add(session, conversation_id, parent, "assistant", writing, status="streaming")
             conversation.head_id = reply.id
             changed(session, conversation, active=True)
             return message_record(reply)
@@ -91,7 +93,8 @@ class Messages:
             old = tree.visible_row(session, message_id)
             conversation = _expect(session, old.conversation_id, expected_head)
             parent = tree.message_row(session, old.parent_id) if old.parent_id else None
-            new = _add(session, conversation.id, parent, old.role, old.mode, text=text, edited_from=old.id)
+            written = Writing(old.mode, old.fields or {})
+            new = _add(session, conversation.id, parent, old.role, written, text=text, edited_from=old.id)
             conversation.head_id = new.id
             changed(session, conversation, active=True)
             return message_record(new)
@@ -259,7 +262,7 @@ def _add(
     conversation_id: str,
     parent: MessageRow | None,
     role: str,
-    mode: str,
+    writing: Writing,
     *,
     text: str = "",
     status: MessageStatus = "complete",
@@ -272,10 +275,12 @@ def _add(
         parent_id=parent.id if parent else None,
         depth=parent.depth + 1 if parent else 0,
         role=role,
-        text=kept(text),
+        text=kept(text or (writing.opening if role == "assistant" else "")),
         reasoning="",
         status=status,
-        mode=mode,
+        mode=writing.mode,
+        fields=dict(writing.fields) or None,
+        sent=kept(writing.sent) if role == "user" and writing.sent is not None else None,
         edited_from=edited_from,
         created_at=moment,
         updated_at=moment,

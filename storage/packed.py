@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.records import PromptPart, TokenProbability
@@ -52,7 +52,8 @@ def sent_texts(session: Session, message_id: str) -> list[tuple[str, str]]:
     """The exact messages that were sent for a reply: roles and texts."""
     parts = load_prompt(session, message_id)
     ids = [part.message_id for part in parts if part.message_id is not None]
-    texts = dict(session.execute(select(MessageRow.id, MessageRow.text).where(MessageRow.id.in_(ids))).all())
+    sent = func.coalesce(MessageRow.sent, MessageRow.text)
+    texts = dict(session.execute(select(MessageRow.id, sent).where(MessageRow.id.in_(ids))).all())
     return [
         (part.role, part.content or "" if part.message_id is None else texts.get(part.message_id, "")[: part.length])
         for part in parts

@@ -10,6 +10,7 @@ from typing import Literal
 Role = Literal["system", "user", "assistant"]
 MessageStatus = Literal["streaming", "complete", "stopped", "failed", "interrupted"]
 TitleSource = Literal["none", "auto", "user"]
+FieldValue = str | int | float | bool
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 
@@ -17,8 +18,8 @@ JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "Jso
 class Conversation:
     """One conversation. `activity` orders the list (an integer sequence, never the clock); times are UTC.
 
-    `head_id` is the leaf of the branch that is shown. `revision` grows with each change of the row.
-    `sampling` holds only what the user set for this conversation.
+    `head_id` is the leaf of the branch that is shown. `fields` are the values last chosen for the fields of `mode`.
+    `revision` grows with each change of the row. `sampling` holds only what the user set for this conversation.
     """
 
     id: str
@@ -34,6 +35,20 @@ class Conversation:
     created_at: datetime
     updated_at: datetime
     trashed_at: datetime | None = None
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """In which mode a message is written: the mode's key, its fields' values, and what the mode makes of the message.
+
+    `sent` None: the text goes as it was written. `opening` is how the reply begins.
+    """
+
+    mode: str = "dialogue"
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
+    sent: str | None = None
+    opening: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +56,7 @@ class PromptPart:
     """One message as it was sent: literally (`content`), or by the id of the stored message whose text it was.
 
     A referenced message is append-only, except that Continue lengthens it: `length` is the number of
-    characters of its text that were sent.
+    characters that were sent of its text, or of what its mode made of it (`Message.sent`).
     """
 
     role: Role
@@ -80,7 +95,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the tree. `depth` counts from 0 at the root; `seq` orders all messages ever written."""
+    """One message of the tree. `depth` counts from 0 at the root; `seq` orders all messages ever written.
+
+    `fields` are the values that its mode's fields had. `sent` is what the mode made of a person's text; None: the text.
+    """
 
     id: str
     seq: int
@@ -98,6 +116,8 @@ class Message:
     failure: Failure | None = None
     edited_from: str | None = None
     trashed_at: datetime | None = None
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
+    sent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ def conversation_record(row: ConversationRow) -> Conversation:
         created_at=row.created_at.replace(tzinfo=UTC),
         updated_at=row.updated_at.replace(tzinfo=UTC),
         trashed_at=row.trashed_at.replace(tzinfo=UTC) if row.trashed_at else None,
+        fields=dict(row.fields or {}),
     )
 
 
@@ -66,6 +67,8 @@ def message_record(row: MessageRow | Row[Any], prompt: tuple[PromptPart, ...] = 
         failure=_failure(row.failure),
         edited_from=row.edited_from,
         trashed_at=row.trashed_at.replace(tzinfo=UTC) if row.trashed_at else None,
+        fields=dict(row.fields or {}),
+        sent=row.sent,
     )
 
 

@@ -43,6 +43,7 @@ class ConversationRow(Base):
     updated_at: Mapped[datetime]
     trashed_at: Mapped[datetime | None]
     title_key: Mapped[str] = mapped_column(Text, server_default="")
+    fields: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
     __table_args__ = (
         CheckConstraint("title_source in ('none','auto','user')", name="title_source"),
@@ -52,7 +53,10 @@ class ConversationRow(Base):
 
 
 class MessageRow(Base):
-    """A message. `trashed_at` marks the top of a hidden subtree; `trashed_head` is the head that was inside it."""
+    """A message. `sent` is what a mode made of a person's text, where it made something of it.
+
+    `trashed_at` marks the top of a hidden subtree; `trashed_head` is the head that was inside it.
+    """
 
     __tablename__ = "messages"
 
@@ -73,6 +77,8 @@ class MessageRow(Base):
     updated_at: Mapped[datetime]
     trashed_at: Mapped[datetime | None]
     trashed_head: Mapped[str | None] = mapped_column(String(36))
+    fields: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    sent: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         CheckConstraint("role in ('system','user','assistant')", name="role"),

@@ -1,8 +1,8 @@
 """Writing modes as data: one TOML file a mode, checked when it is read."""
 
-from app.modes.fields import Value, checked_values
+from app.modes.fields import Value, checked_values, usable_values
 from app.modes.files import FOLDER, UnreadableMode, load_mode, load_modes, read_mode
-from app.modes.instructions import Instructions, instructions_for, needs_other_model
+from app.modes.instructions import Instructions, instructions_for, language_of, needs_other_model
 from app.modes.mode import LengthTarget, Mode
 from app.modes.templates import Template, TemplateError
 
@@ -17,8 +17,10 @@ __all__ = [
     "Value",
     "checked_values",
     "instructions_for",
+    "language_of",
     "load_mode",
     "load_modes",
     "needs_other_model",
     "read_mode",
+    "usable_values",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.errors import FieldEmpty, FieldNotAnOption, FieldOutOfRange, FieldTooLong
+from app.errors import AppError, FieldEmpty, FieldNotAnOption, FieldOutOfRange, FieldTooLong
 
 Value = str | int | float | bool
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -98,6 +99,15 @@ def checked_values(fields: Sequence[ModeField], given: Mapping[str, object], lan
     Raises FieldOutOfRange, FieldNotAnOption, FieldTooLong or FieldEmpty, with the field's label in `language`.
     """
     return {field.key: _checked(field, given.get(field.key, field.default), language) for field in fields}
+
+
+def usable_values(fields: Sequence[ModeField], given: Mapping[str, object]) -> dict[str, Value]:
+    """Like `checked_values`, with the default in place of what cannot be."""
+    values = {field.key: field.initial() for field in fields}
+    for field in fields:
+        with contextlib.suppress(AppError):
+            values[field.key] = _checked(field, given.get(field.key, field.default), "en")
+    return values
 
 
 def _checked(field: ModeField, value: object, language: str) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -46,6 +47,13 @@ def _names(fields: tuple[ModeField, ...], values: Mapping[str, Value], language:
             value = (option.name.get(language) or option.value) if option else value
         names[f"{field.key}_name"] = value
     return names
+
+
+def language_of(text: str) -> str:
+    """In which language to tell the model about `text`: "zh" where it has Chinese characters and no kana, else "en"."""
+    if re.search(r"[\u3040-\u30ff]", text):
+        return "en"
+    return "zh" if re.search(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]", text) else "en"
 
 
 def needs_other_model(language: str, model_languages: tuple[str, ...]) -> bool:

@@ -57,7 +57,7 @@ class Scene:
         if after is None:
             return self.parts.manager.send(None, text, expected_head=None, **settings)
         conversation = self.parts.manager.conversation(after.conversation.id)
-        return self.parts.manager.send(conversation.id, text, expected_head=conversation.head_id)
+        return self.parts.manager.send(conversation.id, text, expected_head=conversation.head_id, **settings)
 
     def say(self, text: str, after: Sent | None = None, **settings: Any) -> Sent:
         """Send, and wait for the end of the reply."""

@@ -13,6 +13,7 @@ import pytest
 from app.views import LiveSnapshot
 from storage.database import open_database
 from storage.messages import Messages
+from storage.records import Writing
 from tests.app.conftest import Scene, until
 from tests.engine.script import Failure
 
@@ -165,7 +166,11 @@ def test_a_reply_that_was_being_written_when_the_app_was_killed_is_interrupted(s
     database = open_database(scene.parts.settings.data_dir / "inkglass.db", scene.parts.settings.data_dir / "backups")
     messages = Messages(database)
     _, reply = messages.append_turn(
-        first.conversation.id, expected_head=first.reply_id, parent_id=first.reply_id, text="Two", mode="dialogue"
+        first.conversation.id,
+        expected_head=first.reply_id,
+        parent_id=first.reply_id,
+        text="Two",
+        writing=Writing(),
     )
     messages.checkpoint(reply.id, "Half a", "")
     database.close()

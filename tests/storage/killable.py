@@ -12,6 +12,7 @@ from typing import cast
 from storage.conversations import Conversations
 from storage.database import open_database
 from storage.messages import Messages
+from storage.records import Writing
 
 
 def context() -> BaseContext:
@@ -57,7 +58,7 @@ def write_history(path: Path, journal: Path) -> None:
         for _ in range(6):
             number += 1
             asked, reply = messages.append_turn(
-                conversation.id, expected_head=head, parent_id=head, text=question(number), mode="dialogue"
+                conversation.id, expected_head=head, parent_id=head, text=question(number), writing=Writing()
             )
             note("turn", asked.id, reply.id, number)
             for length in (300, 900):

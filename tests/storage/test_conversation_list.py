@@ -10,6 +10,7 @@ from storage.drafts import Drafts
 from storage.errors import NotFound
 from storage.messages import Messages
 from storage.preferences import Preferences
+from storage.records import Writing
 
 
 def titles(conversations: Conversations, **query: object) -> list[str]:
@@ -18,7 +19,7 @@ def titles(conversations: Conversations, **query: object) -> list[str]:
 
 def test_pages_follow_each_other_newest_activity_first(conversations: Conversations, messages: Messages) -> None:
     ids = [conversations.create(mode="dialogue", title=str(n)).id for n in range(7)]
-    messages.append_turn(ids[2], expected_head=None, parent_id=None, text="up", mode="dialogue")
+    messages.append_turn(ids[2], expected_head=None, parent_id=None, text="up", writing=Writing())
     first = conversations.page(limit=3)
     second = conversations.page(limit=3, before=first[-1].activity)
     third = conversations.page(limit=3, before=second[-1].activity)
@@ -77,7 +78,7 @@ def test_the_version_grows_with_every_change_of_the_list_and_only_then(
     seen.append(conversations.version())
     conversations.rename(id_, "A title", "user")
     seen.append(conversations.version())
-    messages.append_turn(id_, expected_head=None, parent_id=None, text="Hi", mode="dialogue")
+    messages.append_turn(id_, expected_head=None, parent_id=None, text="Hi", writing=Writing())
     seen.append(conversations.version())
     conversations.trash(id_)
     seen.append(conversations.version())

@@ -23,7 +23,7 @@ from storage.conversations import Conversations
 from storage.database import open_database
 from storage.errors import NotFound, StaleHead, StillStreaming
 from storage.messages import Messages
-from storage.records import Message
+from storage.records import Message, Writing
 from tests.storage.tree_model import Node, Tree
 
 RUNS = int(os.environ.get("INKGLASS_STATEFUL_RUNS", "0"))
@@ -128,7 +128,7 @@ class History(RuleBasedStateMachine):
         parent = None if how == "root" else node.id if how == "anywhere" and node else tree.head
         head = node.id if how == "stale" and node else tree.head
         refused = self.refusal(tree, head, parent)
-        act = {"expected_head": head, "parent_id": parent, "text": text, "mode": "dialogue"}
+        act = {"expected_head": head, "parent_id": parent, "text": text, "writing": Writing()}
         if refused:
             with pytest.raises(refused):
                 self.messages.append_turn(tree.id, **act)  # type: ignore[arg-type]
@@ -145,9 +145,9 @@ class History(RuleBasedStateMachine):
             return
         if refused := self.refusal(tree, tree.head, node.id):
             with pytest.raises(refused):
-                self.messages.append_reply(node.id, expected_head=tree.head, mode="dialogue")
+                self.messages.append_reply(node.id, expected_head=tree.head, writing=Writing())
             return
-        self.note(tree, self.messages.append_reply(node.id, expected_head=tree.head, mode="dialogue"))
+        self.note(tree, self.messages.append_reply(node.id, expected_head=tree.head, writing=Writing()))
 
     @rule(which=pick, at=pick, text=texts)
     def edit_reply(self, which: int, at: int, text: str) -> None:

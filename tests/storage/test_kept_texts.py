@@ -14,6 +14,7 @@ from storage.conversations import Conversations
 from storage.database import Database
 from storage.drafts import Drafts
 from storage.messages import Messages
+from storage.records import Writing
 from storage.tables import ConversationRow, MessageRow
 from storage.text import clean
 
@@ -49,7 +50,7 @@ def test_no_writer_is_stopped_by_a_broken_text(
     made = conversations.create(mode="dialogue", title=bad, system_prompt=bad)
     conversations.rename(made.id, bad, "user")
     conversations.change_settings(made.id, system_prompt=bad)
-    asked, reply = messages.append_turn(made.id, expected_head=None, parent_id=None, text=bad, mode="dialogue")
+    asked, reply = messages.append_turn(made.id, expected_head=None, parent_id=None, text=bad, writing=Writing())
     messages.checkpoint(reply.id, bad, bad)
     assert messages.get(reply.id).text == good
     messages.finish(reply.id, status="complete", text=bad, reasoning=bad, reply=None, failure=None)
@@ -65,7 +66,7 @@ def test_ten_megabytes_come_back_as_they_went(conversations: Conversations, mess
     text = "Ein langer Text, 很长的文字 😀\n" * 280_000
     assert len(text.encode()) > 10_000_000
     id_ = conversations.create(mode="dialogue").id
-    asked, reply = messages.append_turn(id_, expected_head=None, parent_id=None, text=text, mode="dialogue")
+    asked, reply = messages.append_turn(id_, expected_head=None, parent_id=None, text=text, writing=Writing())
     messages.finish(reply.id, status="complete", text=text, reasoning="", reply=None, failure=None)
     assert messages.get(asked.id).text == text
     assert [item.message.text == text for item in messages.path(reply.id)] == [True, True]

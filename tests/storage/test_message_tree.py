@@ -9,7 +9,7 @@ import pytest
 from storage.conversations import Conversations
 from storage.errors import NotFound, StaleHead, StillStreaming, StorageError
 from storage.messages import Messages
-from storage.records import Failure, Message, PromptPart, ReplyDetails, TokenProbability
+from storage.records import Failure, Message, PromptPart, ReplyDetails, TokenProbability, Writing
 
 
 def finish(messages: Messages, message_id: str, text: str = "An answer.") -> None:
@@ -18,7 +18,9 @@ def finish(messages: Messages, message_id: str, text: str = "An answer.") -> Non
 
 def turn(messages: Messages, conversation_id: str, head: str | None, text: str) -> tuple[Message, Message]:
     """A finished turn under the head."""
-    asked, reply = messages.append_turn(conversation_id, expected_head=head, parent_id=head, text=text, mode="dialogue")
+    asked, reply = messages.append_turn(
+        conversation_id, expected_head=head, parent_id=head, text=text, writing=Writing()
+    )
     finish(messages, reply.id, f"Answer to {text}")
     return asked, reply
 
@@ -36,7 +38,7 @@ def test_a_turn_is_a_finished_question_and_an_empty_growing_reply(
     messages: Messages, conversations: Conversations, conversation_id: str
 ) -> None:
     asked, reply = messages.append_turn(
-        conversation_id, expected_head=None, parent_id=None, text="Hello", mode="dialogue"
+        conversation_id, expected_head=None, parent_id=None, text="Hello", writing=Writing()
     )
     assert (asked.role, asked.text, asked.status, asked.parent_id, asked.depth) == (
         "user",
@@ -60,7 +62,7 @@ def test_a_growing_reply_is_checkpointed_and_finished_with_all_its_details(
     messages: Messages, conversation_id: str
 ) -> None:
     asked, reply = messages.append_turn(
-        conversation_id, expected_head=None, parent_id=None, text="Hello there", mode="dialogue"
+        conversation_id, expected_head=None, parent_id=None, text="Hello there", writing=Writing()
     )
     messages.checkpoint(reply.id, "Good", "Let me think")
     assert (messages.get(reply.id).text, messages.get(reply.id).reasoning) == ("Good", "Let me think")
@@ -95,7 +97,7 @@ def test_a_reply_that_ended_takes_no_late_writes(messages: Messages, conversatio
 
 
 def test_a_failure_is_kept_with_its_words_until_the_reply_goes_on(messages: Messages, conversation_id: str) -> None:
-    _, reply = messages.append_turn(conversation_id, expected_head=None, parent_id=None, text="Hi", mode="dialogue")
+    _, reply = messages.append_turn(conversation_id, expected_head=None, parent_id=None, text="Hi", writing=Writing())
     failure = Failure("engine_crashed", {"code": 9, "name": "x"}, "The engine stopped.")
     messages.finish(reply.id, status="failed", text="Half", reasoning="", reply=None, failure=failure)
     assert messages.get(reply.id).failure == failure
@@ -106,7 +108,9 @@ def test_a_failure_is_kept_with_its_words_until_the_reply_goes_on(messages: Mess
 def test_continue_keeps_what_was_sent_and_adds_the_new_tokens_after_the_old(
     messages: Messages, conversation_id: str
 ) -> None:
-    asked, reply = messages.append_turn(conversation_id, expected_head=None, parent_id=None, text="Hi", mode="dialogue")
+    asked, reply = messages.append_turn(
+        conversation_id, expected_head=None, parent_id=None, text="Hi", writing=Writing()
+    )
     first = ReplyDetails("m", "M", prompt=(PromptPart("user", message_id=asked.id, length=2),))
     token = TokenProbability
     messages.finish(
@@ -156,9 +160,9 @@ def test_a_stale_tab_cannot_write_and_learns_the_head(messages: Messages, conver
     _, second = turn(messages, conversation_id, first.id, "two")
     writes = [
         lambda: messages.append_turn(
-            conversation_id, expected_head=first.id, parent_id=first.id, text="lost?", mode="dialogue"
+            conversation_id, expected_head=first.id, parent_id=first.id, text="lost?", writing=Writing()
         ),
-        lambda: messages.append_reply(first.parent_id or "", expected_head=first.id, mode="dialogue"),
+        lambda: messages.append_reply(first.parent_id or "", expected_head=first.id, writing=Writing()),
         lambda: messages.append_edited_reply(second.id, "mine", expected_head=first.id),
     ]
     for write in writes:
@@ -173,13 +177,13 @@ def test_nothing_is_added_while_a_reply_is_being_written(
 ) -> None:
     _, first = turn(messages, conversation_id, None, "one")
     asked, reply = messages.append_turn(
-        conversation_id, expected_head=first.id, parent_id=first.id, text="two", mode="dialogue"
+        conversation_id, expected_head=first.id, parent_id=first.id, text="two", writing=Writing()
     )
     writes = [
         lambda: messages.append_turn(
-            conversation_id, expected_head=reply.id, parent_id=first.id, text="three", mode="dialogue"
+            conversation_id, expected_head=reply.id, parent_id=first.id, text="three", writing=Writing()
         ),
-        lambda: messages.append_reply(asked.id, expected_head=reply.id, mode="dialogue"),
+        lambda: messages.append_reply(asked.id, expected_head=reply.id, writing=Writing()),
         lambda: messages.append_edited_reply(first.id, "mine", expected_head=reply.id),
         lambda: messages.resume(reply.id, expected_head=reply.id),
         lambda: messages.trash(asked.id),
@@ -201,7 +205,7 @@ def test_of_many_tabs_that_send_at_once_exactly_one_wins(
         barrier.wait()
         try:
             results[text] = messages.append_turn(
-                conversation_id, expected_head=head.id, parent_id=head.id, text=text, mode="dialogue"
+                conversation_id, expected_head=head.id, parent_id=head.id, text=text, writing=Writing()
             )
         except StorageError as error:
             results[text] = error
@@ -223,7 +227,7 @@ def test_of_many_tabs_that_send_at_once_exactly_one_wins(
 
 def test_retry_and_edit_add_variants_and_overwrite_nothing(messages: Messages, conversation_id: str) -> None:
     asked, first = turn(messages, conversation_id, None, "one")
-    second = messages.append_reply(asked.id, expected_head=first.id, mode="dialogue")
+    second = messages.append_reply(asked.id, expected_head=first.id, writing=Writing())
     finish(messages, second.id, "Another")
     third = messages.append_edited_reply(second.id, "Better", expected_head=second.id)
     assert (third.status, third.edited_from, third.role) == ("complete", second.id, "assistant")
@@ -232,7 +236,12 @@ def test_retry_and_edit_add_variants_and_overwrite_nothing(messages: Messages, c
     assert path[-1].variants == (first.id, second.id, third.id)
     assert path[0].variants == (asked.id,)
     edited, reply = messages.append_turn(
-        conversation_id, expected_head=third.id, parent_id=None, text="uno", mode="dialogue", edited_from=asked.id
+        conversation_id,
+        expected_head=third.id,
+        parent_id=None,
+        text="uno",
+        writing=Writing(),
+        edited_from=asked.id,
     )
     assert (edited.parent_id, edited.depth, edited.edited_from) == (None, 0, asked.id)
     assert messages.path(reply.id)[0].variants == (asked.id, edited.id)
@@ -243,7 +252,7 @@ def test_a_variant_is_shown_to_where_it_was_last_written(
     messages: Messages, conversations: Conversations, conversation_id: str
 ) -> None:
     asked, first = turn(messages, conversation_id, None, "one")
-    second = messages.append_reply(asked.id, expected_head=first.id, mode="dialogue")
+    second = messages.append_reply(asked.id, expected_head=first.id, writing=Writing())
     finish(messages, second.id)
     conversations.select_head(conversation_id, first.id)
     _, deep = turn(messages, conversation_id, first.id, "two")
@@ -267,7 +276,7 @@ def test_only_the_newest_reply_of_a_path_carries_its_prompt(messages: Messages, 
     head, replies = None, []
     for number in range(3):
         asked, reply = messages.append_turn(
-            conversation_id, expected_head=head, parent_id=head, text=str(number), mode="dialogue"
+            conversation_id, expected_head=head, parent_id=head, text=str(number), writing=Writing()
         )
         part = PromptPart("user", message_id=asked.id, length=1)
         messages.finish(
@@ -290,7 +299,7 @@ def test_trash_hides_a_message_with_all_below_and_restore_brings_back_exactly_th
     messages: Messages, conversations: Conversations, conversation_id: str
 ) -> None:
     asked, first = turn(messages, conversation_id, None, "one")
-    second = messages.append_reply(asked.id, expected_head=first.id, mode="dialogue")
+    second = messages.append_reply(asked.id, expected_head=first.id, writing=Writing())
     finish(messages, second.id)
     below, deep = turn(messages, conversation_id, second.id, "two")
     assert messages.trash(second.id) == first.id
@@ -299,7 +308,7 @@ def test_trash_hides_a_message_with_all_below_and_restore_brings_back_exactly_th
         with pytest.raises(NotFound):
             conversations.select_head(conversation_id, hidden)
     with pytest.raises(NotFound):
-        messages.append_turn(conversation_id, expected_head=first.id, parent_id=deep.id, text="x", mode="dialogue")
+        messages.append_turn(conversation_id, expected_head=first.id, parent_id=deep.id, text="x", writing=Writing())
     assert messages.trash(second.id) == first.id
     messages.restore(second.id)
     assert conversations.get(conversation_id).head_id == deep.id
@@ -333,7 +342,7 @@ def test_restoring_out_of_order_never_leads_to_a_hidden_head(
 
 
 def test_at_start_growing_replies_become_interrupted_with_their_text(messages: Messages, conversation_id: str) -> None:
-    _, reply = messages.append_turn(conversation_id, expected_head=None, parent_id=None, text="Hi", mode="dialogue")
+    _, reply = messages.append_turn(conversation_id, expected_head=None, parent_id=None, text="Hi", writing=Writing())
     messages.checkpoint(reply.id, "So far", "")
     assert messages.interrupt_streaming() == 1
     assert (messages.get(reply.id).status, messages.get(reply.id).text) == ("interrupted", "So far")
@@ -347,7 +356,7 @@ def test_messages_of_another_conversation_and_unknown_ids_are_refused(
     _, here = turn(messages, conversation_id, None, "here")
     other = conversations.create(mode="dialogue").id
     with pytest.raises(NotFound):
-        messages.append_turn(other, expected_head=None, parent_id=here.id, text="x", mode="dialogue")
+        messages.append_turn(other, expected_head=None, parent_id=here.id, text="x", writing=Writing())
     with pytest.raises(NotFound):
         conversations.select_head(other, here.id)
     for ask in (messages.get, messages.leaf_under, messages.trash, messages.restore, messages.prompt):
@@ -372,7 +381,7 @@ def test_a_copied_branch_is_whole_and_stands_alone(
 ) -> None:
     conversations.change_settings(conversation_id, system_prompt="Be brief", sampling={"temperature": 0.1})
     asked, first = messages.append_turn(
-        conversation_id, expected_head=None, parent_id=None, text="one", mode="dialogue"
+        conversation_id, expected_head=None, parent_id=None, text="one", writing=Writing()
     )
     parts = (PromptPart("system", content="Be brief"), PromptPart("user", message_id=asked.id, length=3))
     details = ReplyDetails("m", "M", prompt=parts, completion_tokens=1)
@@ -386,7 +395,7 @@ def test_a_copied_branch_is_whole_and_stands_alone(
         probabilities=[TokenProbability("eins", -0.5)],
     )
     _, growing = messages.append_turn(
-        conversation_id, expected_head=first.id, parent_id=first.id, text="two", mode="dialogue"
+        conversation_id, expected_head=first.id, parent_id=first.id, text="two", writing=Writing()
     )
     messages.checkpoint(growing.id, "zw", "")
     copy = conversations.copy_branch(growing.id, "A copy")

@@ -19,6 +19,7 @@ from storage.conversations import Conversations
 from storage.database import SCHEMA, Database, open_database
 from storage.errors import DatabaseCorrupt, DatabaseInUse, DatabaseTooNew, StorageError
 from storage.messages import Messages
+from storage.records import Writing
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +35,7 @@ def filled(path: Path, turns: int = 20) -> None:
     id_, head = conversations.create(mode="dialogue", title="Kept").id, None
     for number in range(turns):
         _, reply = messages.append_turn(
-            id_, expected_head=head, parent_id=head, text=f"{number} " * 400, mode="dialogue"
+            id_, expected_head=head, parent_id=head, text=f"{number} " * 400, writing=Writing()
         )
         messages.finish(reply.id, status="complete", text="a " * 400, reasoning="", reply=None, failure=None)
         head = reply.id

@@ -18,6 +18,7 @@ from storage.database import Database, open_database
 from storage.drafts import Drafts
 from storage.errors import DatabaseBusy, DiskFull, StorageError
 from storage.messages import Messages
+from storage.records import Writing
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = (
@@ -62,7 +63,7 @@ def test_many_threads_write_and_read_without_a_refusal(conversations: Conversati
             id_, head = conversations.create(mode="dialogue", title=str(number)).id, None
             for step in range(5):
                 _, reply = messages.append_turn(
-                    id_, expected_head=head, parent_id=head, text=str(step), mode="dialogue"
+                    id_, expected_head=head, parent_id=head, text=str(step), writing=Writing()
                 )
                 messages.checkpoint(reply.id, "half", "")
                 messages.finish(reply.id, status="complete", text="done", reasoning="", reply=None, failure=None)
@@ -105,11 +106,12 @@ import sys; from pathlib import Path
 from storage.conversations import Conversations; from storage.database import open_database
 from storage.drafts import Drafts; from storage.errors import DiskFull, StorageError
 from storage.messages import Messages
+from storage.records import Writing
 path = Path(sys.argv[1])
 database = open_database(path, path.parent / "backups")
 conversations, messages = Conversations(database), Messages(database)
 id_ = conversations.create(mode="dialogue", title="Kept").id
-asked, reply = messages.append_turn(id_, expected_head=None, parent_id=None, text="Hi", mode="dialogue")
+asked, reply = messages.append_turn(id_, expected_head=None, parent_id=None, text="Hi", writing=Writing())
 {fill}
 refused = 0
 for number in range(200):
@@ -209,7 +211,7 @@ def test_a_backup_taken_while_threads_write_is_one_moment(
     def write() -> None:
         head = None
         while not stop.is_set():
-            _, reply = messages.append_turn(id_, expected_head=head, parent_id=head, text="x", mode="dialogue")
+            _, reply = messages.append_turn(id_, expected_head=head, parent_id=head, text="x", writing=Writing())
             messages.finish(reply.id, status="complete", text="y", reasoning="", reply=None, failure=None)
             head = reply.id
 
