@@ -137,7 +137,7 @@ class ConversationManager:
     def _begin(self, reply: Message) -> None:
         def plan(client: Client, refused: tuple[Request, ContextOverflow] | None) -> Request:
             conversation = self.stored.get(reply.conversation_id)
-            mode = self._mode(reply.mode)
+            mode = self.mode(reply.mode)
             system = self._system(conversation.system_prompt, Writing(reply.mode, reply.fields))
             return self.prompting.plan(client, conversation, system, reply, refused, mode.temperature)
 
@@ -151,7 +151,7 @@ class ConversationManager:
 
     def _writing(self, mode_key: str, fields: Mapping[str, object], text: str) -> Writing:
         """The mode with its fields' values and what it makes of `text`. Raises FieldEmpty and its like."""
-        mode = self._mode(mode_key)
+        mode = self.mode(mode_key)
         language = language_of(text)
         values = checked_values(mode.fields, fields, language)
         told = instructions_for(mode, text, values, language)
@@ -159,17 +159,17 @@ class ConversationManager:
 
     def _again(self, asked: Message, text: str) -> Writing:
         """As the message was written; what its mode does not know any more has the default."""
-        mode = self._mode(asked.mode)
+        mode = self.mode(asked.mode)
         return self._writing(mode.key, usable_values(mode.fields, asked.fields), text)
 
     def _system(self, own: str, writing: Writing) -> str:
         if own.strip():
             return own
-        mode = self._mode(writing.mode)
+        mode = self.mode(writing.mode)
         values = {**mode.defaults(), **writing.fields}
         return instructions_for(mode, "", values, "en").system
 
-    def _mode(self, key: str) -> Mode:
+    def mode(self, key: str) -> Mode:
         """The mode of that key; the first one where it is not there (any more)."""
         return next((mode for mode in self.modes if mode.key == key), self.modes[0])
 
@@ -261,7 +261,7 @@ class ConversationManager:
         if "sampling" in settings:
             settings["sampling"] = checked_sampling(settings["sampling"])
         if "mode" in settings:
-            settings["mode"] = self._mode(settings["mode"]).key
+            settings["mode"] = self.mode(settings["mode"]).key
         self.stored.change_settings(conversation_id, **settings)
 
     def trash_conversation(self, conversation_id: str) -> None:

@@ -28,6 +28,9 @@ class Option(_Frozen):
 
 
 class _Named(_Frozen):
+    """`when`: shown only while each of these fields has one of these values."""
+
+    when: dict[str, tuple[str, ...]] = {}
     key: Key
     label: Label
     hint: dict[str, str] = {}

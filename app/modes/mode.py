@@ -90,6 +90,8 @@ class Mode(BaseModel):
             raise ValueError("two fields have the same key")
         if taken := BUILT_IN_NAMES & set(names):
             raise ValueError(f"a field may not be called {', '.join(sorted(taken))}")
+        if lost := {name for field in self.fields for name in field.when} - set(names):
+            raise ValueError(f"a field is shown by {', '.join(sorted(lost))}, which is not there")
         if self.length and self.length.field and self.length.field not in names:
             raise ValueError(f"the length target names the field {self.length.field}, which is not there")
         known = BUILT_IN_NAMES | set(names) | {f"{name}_name" for name in names}

@@ -22,32 +22,35 @@ WINDOW = 60
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tab stands: which conversation, which head it shows, in which language. Ids only, never text."""
+    """Where a tab stands: which conversation, which head it shows, in which language; and the mode's chosen fields."""
 
     conversation: str | None
     head: str | None
     language: str
+    fields: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, value: object) -> Place:
         """From what the browser sent; anything unexpected counts as a new conversation in English."""
         data = value if isinstance(value, Mapping) else {}
         conversation, head = data.get("conversation"), data.get("head")
-        language = data.get("language")
+        language, fields = data.get("language"), data.get("fields")
         return cls(
             conversation if isinstance(conversation, str) and conversation else None,
             head if isinstance(head, str) and head else None,
             language if isinstance(language, str) and language in LANGUAGES else "en",
+            fields if isinstance(fields, Mapping) else {},
         )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an act gives the page: a view, and (where not None) new contents of the composer and the details."""
+    """What an act gives the page: a view, and (where not None) new contents of composer, details and mode picker."""
 
     view: Json
     composer: str | None = None
     details: Json | None = None
+    mode: str | None = None
 
 
 @dataclass
@@ -121,6 +124,7 @@ class Actions:
                 text,
                 expected_head=place.head,
                 mode=mode,
+                fields=place.fields,
                 system_prompt=str(details.get("system_prompt") or "") if fresh else None,
                 sampling=self.own_sampling(details) if fresh else None,
             )
@@ -153,11 +157,13 @@ class Actions:
 
         def act() -> Outcome:
             key = conversation_id or "new"
-            return Outcome(
-                self.view(place, conversation_id),
-                composer=self.parts.manager.draft(key),
-                details=self.details(conversation_id),
-            )
+            view = self.view(place, conversation_id)
+            mode = None
+            if conversation_id is not None:
+                conversation = self.parts.manager.conversation(conversation_id)
+                mode = self.parts.manager.mode(conversation.mode).key
+                view["mode"] = {"key": mode, "fields": dict(conversation.fields)}
+            return Outcome(view, self.parts.manager.draft(key), self.details(conversation_id), mode)
 
         outcome = self.attempt(Place(None, None, place.language), act)
         if outcome.view.get("refused"):
@@ -210,6 +216,18 @@ class Actions:
 
         return self.attempt(place, act)
 
+    def choose_mode(self, place: Place, key: str, typed: bool = False) -> Outcome:
+        """The mode of the next message. `typed`: chosen by `/` in the composer, which is emptied."""
+
+        def act() -> Outcome:
+            mode = self.parts.manager.mode(key)
+            if place.conversation is not None:
+                self.parts.manager.change_settings(place.conversation, mode=mode.key)
+            view = {**self.view(place, place.conversation), "mode": {"key": mode.key}}
+            return Outcome(view, composer="" if typed else None, mode=mode.key)
+
+        return self.attempt(place, act)
+
     def choose_theme(self, place: Place, theme: str) -> Outcome:
         """Keep the appearance: light, dark, or like the system."""
 
@@ -237,6 +255,7 @@ class Actions:
             return self.open(place, target or None)
         acts: Mapping[str, Callable[[], Outcome]] = {
             "stop": lambda: self.stop(place),
+            "mode": lambda: self.choose_mode(place, target, typed=bool(request.get("typed"))),
             "retry": lambda: self._sent(place, self.parts.manager.retry(target, expected_head=place.head)),
             "continue": lambda: self._sent(place, self.parts.manager.continue_reply(target, expected_head=place.head)),
             "edit": lambda: self._edit(place, target, str(request.get("text") or "")),

@@ -14,6 +14,7 @@ from app.ui.actions import Actions, Outcome, Place
 from app.ui.following import Following
 from app.ui.i18n import LANGUAGES, Strings, choose_language
 from app.ui.login import LOGOUT
+from app.ui.modes import modes_json
 from app.ui.panels.composer import ComposerPanel, composer_panel
 from app.ui.panels.details import THEMES, DetailsPanel, details_panel
 from app.ui.panels.sidebar import SidebarPanel, sidebar_panel
@@ -35,8 +36,8 @@ class Panels:
     details: DetailsPanel
 
     def outputs(self) -> list[Any]:
-        """What every act may change: the view, the composer's text, the details."""
-        return [self.transcript.transcript, self.composer.text, *self.details.options.values()]
+        """What every act may change: the view, the composer's text and mode, the details."""
+        return [self.transcript.transcript, self.composer.text, self.composer.mode, *self.details.options.values()]
 
     def values(self, outcome: Outcome) -> list[Any]:
         """`outcome` in the order of `outputs()`; what it leaves alone is skipped."""
@@ -44,6 +45,7 @@ class Panels:
         return [
             outcome.view,
             gr.skip() if outcome.composer is None else outcome.composer,
+            gr.skip() if outcome.mode is None else outcome.mode,
             *(gr.skip() if options is None else gr.update(value=options[n]) for n in self.details.options),
         ]
 
@@ -138,6 +140,10 @@ def _wire_conversation(actions: Actions, panels: Panels) -> None:
     def on_model(value: Any, model: str) -> list[Any]:
         return panels.values(actions.choose_model(Place.parse(value), model))
 
+    def on_mode(value: Any, mode: str) -> list[Any]:
+        return panels.values(replace(actions.choose_mode(Place.parse(value), mode), mode=None))
+
+    composer.mode.input(on_mode, [place, composer.mode], outputs, **QUIET, trigger_mode="always_last")
     composer.model.input(on_model, [place, composer.model], outputs, **QUIET)
     # A model that was put into the folder meanwhile is there when one looks.
     composer.model.focus(lambda: gr.update(choices=model_choices(actions.parts)), None, composer.model, **QUIET)
@@ -177,7 +183,11 @@ def _wire_language(page: gr.Blocks, actions: Actions, panels: Panels) -> None:
         return [
             gr.update(value=words("new_conversation")),
             gr.update(label=words("composer"), placeholder=words("composer_placeholder"), **draft),
-            gr.update(label=words("mode"), choices=mode_choices(parts, words.language)),
+            gr.update(
+                label=words("mode"),
+                choices=mode_choices(parts, words.language),
+                **({} if outcome.mode is None else {"value": outcome.mode}),
+            ),
             gr.update(label=words("model"), choices=model_choices(parts), value=parts.model_id()),
             gr.update(value=words("send")),
             gr.update(value=words("stop")),
@@ -196,6 +206,7 @@ def _wire_language(page: gr.Blocks, actions: Actions, panels: Panels) -> None:
             "strings": strings.words[words.language],
             "language": words.language,
             "theme": parts.preferences.get("theme") or "system",
+            "modes": modes_json(parts.modes, words.language),
             "welcome": welcome_json(parts, words),
             "about": about_json(parts, words),
             "logout": LOGOUT if parts.settings.password else None,

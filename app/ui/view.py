@@ -14,6 +14,7 @@ from app.views import LiveSnapshot, MessageView, TranscriptWindow
 from storage.records import Conversation, Message
 
 Json = dict[str, Any]
+PLAIN_MODE = "dialogue"
 LONGEST_SHOWN = 20_000
 """Characters of one message shown at once; the rest is one click away, so that a huge paste opens at once."""
 
@@ -115,6 +116,9 @@ def message_json(view: MessageView, rendered: RenderedMessages, growing: Growing
         "reasoning": plain_html(message.reasoning) if message.reasoning else "",
         "failure": words.failure(failure.code, failure.params, failure.sentence) if failure else None,
         "edited": message.edited_from is not None,
+        # A reply's mode is that of the message above it, which already says so.
+        "mode": message.mode if message.role == "user" and message.mode != PLAIN_MODE else None,
+        "fields": dict(message.fields),
         "cost": cost_json(message),
         "live": live_json(view.live, growing) if view.live else None,
     }

@@ -1,4 +1,4 @@
-"""What the first page says: which model runs, how big it is, what it is good for, and four ways to begin."""
+"""What the first page says: which model runs, how big it is, what it is good for."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def model_size(spec: ModelSpec, words: Words) -> str:
 
 
 def welcome_json(parts: Parts, words: Words) -> Json:
-    """The empty page: what runs here, and the first mode's example prompts."""
+    """The empty page: what runs here."""
     spec = parts.supervisor.status().model
     if spec is None:
         sentence = words("welcome_no_model", folder=str(parts.model_folder()))
@@ -45,8 +45,7 @@ def welcome_json(parts: Parts, words: Words) -> Json:
     if spec is not None and not spec.is_starter and needs_other_model(words.language, spec.languages):
         sentence += " " + words("welcome_other_language")
     kept = "" if spec is not None and spec.url else words("welcome_kept")
-    examples = parts.modes[0].examples[words.language]
-    return {"title": words("welcome"), "sentence": sentence, "kept": kept, "examples": list(examples)}
+    return {"title": words("welcome"), "sentence": sentence, "kept": kept}
 
 
 def about_json(parts: Parts, words: Words) -> list[str]:

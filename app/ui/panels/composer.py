@@ -31,6 +31,12 @@ def composer_panel(words: Words, modes: Choices, models: Choices, model: str | N
             apply_default_css=False,
         )
         with gr.Column(elem_id="composer-card"):
+            gr.HTML(
+                html_template='<div class="fields" hidden></div>',
+                js_on_load=mount_script("fields"),
+                elem_id="mode-fields",
+                apply_default_css=False,
+            )
             text = gr.Textbox(
                 label=words("composer"),
                 show_label=False,

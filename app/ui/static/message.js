@@ -12,6 +12,7 @@ export function buildMessage(item, page) {
   const node = el("article", { class: `message ${item.role}`, id: `m-${item.id}`, "data-id": item.id, "data-status": item.status });
   node.append(el("h2", { class: "sr-only" }, item.role === "user" ? t("you") : (item.cost?.model ?? t("model"))));
   if (item.reasoning || item.live) node.append(buildReasoning(item));
+  if (item.mode) node.append(el("p", { class: "mode-label" }, page.modes.label(item.mode, item.fields)));
   const body = el("div", { class: "body", dir: "auto" });
   body.append(fromSanitised(item.html));
   labelCode(body);

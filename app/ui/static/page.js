@@ -3,6 +3,7 @@ import { boot as bootComposer } from "./composer.js";
 import { Drawers } from "./drawers.js";
 import { Follower } from "./follow.js";
 import { bootKeys } from "./keys.js";
+import { Modes } from "./modes.js";
 import { Notices } from "./notices.js";
 import { Sidebar } from "./sidebar.js";
 import { StatusLine } from "./status.js";
@@ -11,7 +12,7 @@ import { applyTheme } from "./theme.js";
 import { TitleBar } from "./titlebar.js";
 import { Transcript } from "./transcript.js";
 
-const NEEDED = ["place", "titlebar", "transcript", "conversations", "notices", "status", "details", "about"];
+const NEEDED = ["place", "titlebar", "transcript", "conversations", "notices", "status", "details", "about", "fields"];
 
 class Page {
   constructor(mounts) {
@@ -27,6 +28,7 @@ class Page {
     this.sidebar = new Sidebar(this);
     this.titlebar = new TitleBar(this);
     this.drawers = new Drawers(this);
+    this.modes = new Modes(this);
     this.follower = new Follower(this);
     window.addEventListener("popstate", () => this.act("open", { id: this.address() }));
     this.composer = bootComposer(this);
@@ -50,7 +52,7 @@ class Page {
 
   // Handlers read the tab's place; it holds ids only.
   publishPlace() {
-    this.mounts.place.props.value = this.where();
+    this.mounts.place.props.value = { ...this.where(), fields: this.modes.values() };
   }
 
   apply(view) {
@@ -62,6 +64,7 @@ class Page {
     }
     if (view.theme) applyTheme(view.theme);
     if (view.welcome) this.transcript.welcome = view.welcome;
+    if (view.modes) this.modes.know(view.modes);
     if (view.kind === "page") this.applyPage(view);
     if (view.notice) this.notices.show(view.notice);
     else if (!view.refused) this.notices.clearError();
@@ -79,6 +82,7 @@ class Page {
     const now = this.conversation?.id ?? null;
     this.publishPlace();
     if (now !== before || this.address() !== (now ?? "")) this.writeAddress(now, before);
+    this.modes.take(view.mode);
     this.transcript.show(view, now !== before);
     this.titlebar.show(this.conversation);
     this.status.context(view.context);

@@ -215,7 +215,8 @@ export class Transcript {
     const node = el("section", { class: "welcome" }, el("h1", {}, this.welcome.title), el("p", {}, this.welcome.sentence));
     if (this.welcome.kept) node.append(el("p", {}, this.welcome.kept));
     if (!conversation) {
-      const prompts = this.welcome.examples.map((text) => el("button", { type: "button", class: "example", onclick: () => {
+      const examples = this.page.modes?.find(this.page.modes.current)?.examples ?? [];
+      const prompts = examples.map((text) => el("button", { type: "button", class: "example", onclick: () => {
         const field = document.querySelector("#composer textarea");
         type(field, text);
         field.focus();

@@ -1,0 +1,48 @@
+"""The writing modes as the page's script needs them: names, hints, fields and examples in one language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.modes import Mode
+from app.modes.fields import Choice, Language, ModeField, Number
+from app.ui.view import Json
+
+
+def modes_json(modes: Sequence[Mode], language: str) -> list[Json]:
+    """All modes in their order."""
+    return [
+        {
+            "key": mode.key,
+            "icon": mode.icon,
+            "name": _in(mode.name, language),
+            "description": _in(mode.description, language),
+            "hint": mode.hint.get(language, ""),
+            "examples": list(mode.examples.get(language, ())),
+            "fields": [_field(field, language) for field in mode.fields],
+        }
+        for mode in modes
+    ]
+
+
+def _field(field: ModeField, language: str) -> Json:
+    told: Json = {
+        "key": field.key,
+        "type": field.type,
+        "label": _in(field.label, language),
+        "hint": field.hint.get(language, ""),
+        "default": field.initial(),
+        "when": {name: list(values) for name, values in field.when.items()},
+    }
+    if isinstance(field, Choice):
+        told["options"] = [{"value": o.value, "name": _in(o.name, language)} for o in field.options]
+    elif isinstance(field, Number):
+        told |= {"minimum": field.minimum, "maximum": field.maximum, "step": 1 if field.whole else "any"}
+    elif isinstance(field, Language):
+        told["auto"] = field.auto
+    return told
+
+
+def _in(words: dict[str, str], language: str) -> str:
+    """In the language, or in the first that is there: a user's own mode may have but one."""
+    return words.get(language) or words.get("en") or next(iter(words.values()))
