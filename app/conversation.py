@@ -155,7 +155,10 @@ class ConversationManager:
         language = language_of(text)
         values = checked_values(mode.fields, fields, language)
         told = instructions_for(mode, text, values, language)
-        return Writing(mode.key, values, told.user if told.user != text else None, told.opening)
+        model = self.prompting.supervisor.status().model
+        # Many servers answer a beginning with a whole new reply; our own engines go on from it.
+        opening = "" if model is None or model.runtime == "remote" else told.opening
+        return Writing(mode.key, values, told.user if told.user != text else None, opening)
 
     def _again(self, asked: Message, text: str) -> Writing:
         """As the message was written; what its mode does not know any more has the default."""
