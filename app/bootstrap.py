@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.conversation import ConversationManager
-from app.modes import Mode, load_modes
+from app.modes import Shelf
 from app.prompting import Prompting
 from app.settings import Settings
 from app.turns import Turns
@@ -39,7 +39,7 @@ class Parts:
     supervisor: Supervisor
     turns: Turns
     manager: ConversationManager
-    modes: Sequence[Mode]
+    modes: Shelf
     chosen: ModelSpec | None
 
     def model_folder(self) -> Path:
@@ -92,7 +92,7 @@ def _build(settings: Settings, database: Database, engines: Mapping[RuntimeName,
     interrupted = messages.interrupt_streaming()
     if interrupted:
         log.warning("replies that were being written when Inkglass last ended, kept: %d", interrupted)
-    modes = load_modes()
+    modes = Shelf(settings.data_dir / "modes")
     supervisor = Supervisor(engines)
     chosen = _choose(settings, preferences, supervisor)
     turns = Turns(messages, supervisor)

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.errors import EmptyMessage
 from app.live import Request
-from app.modes import Mode, checked_values, instructions_for, language_of, usable_values
+from app.modes import Mode, Shelf, checked_values, instructions_for, language_of, usable_values
 from app.prompting import Prompting
 from app.sampling import checked_sampling
 from app.titles import title_from, title_given
@@ -42,7 +42,7 @@ class ConversationManager:
     drafts: Drafts
     turns: Turns
     prompting: Prompting
-    modes: Sequence[Mode]
+    modes: Shelf
 
     # ---- acts that write a reply -------------------------------------------------------------------------------
 
@@ -174,7 +174,7 @@ class ConversationManager:
 
     def mode(self, key: str) -> Mode:
         """The mode of that key; the first one where it is not there (any more)."""
-        return next((mode for mode in self.modes if mode.key == key), self.modes[0])
+        return self.modes.get(key)
 
     def _refuse_too_long(self, system: str, text: str) -> None:
         """Say that a message cannot fit before it is committed, when the model is there to count."""

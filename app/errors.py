@@ -46,6 +46,16 @@ class FieldTooLong(AppError):
     template = "{field} takes at most {limit} characters. Shorten it."
 
 
+class ModeNotFound(AppError):
+    code = "mode_not_found"
+    template = "There is no mode {name} (any more)."
+
+
+class ModeUnusable(AppError):
+    code = "mode_unusable"
+    template = "This mode cannot be used: {reason}."
+
+
 def all_app_errors() -> tuple[type[AppError], ...]:
     """Every class of this module, for the page's table of words and its test."""
     return (AppError, *AppError.__subclasses__())

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from app.modes.fields import ModeField
 from app.modes.templates import Template, TemplateError
 
-LANGUAGES = frozenset({"en", "zh"})
 Temperature = Literal["precise", "balanced", "creative"]
 Words = Annotated[dict[str, str], Field(min_length=1)]
 Text = Annotated[str, Field(max_length=20_000)]
@@ -60,14 +59,6 @@ class Mode(BaseModel):
     checks: tuple[str, ...] = ()
     examples: dict[str, tuple[str, ...]] = {}
 
-    @field_validator("name", "description", "examples")
-    @classmethod
-    def _complete(cls, value: dict[str, object]) -> dict[str, object]:
-        missing = LANGUAGES - value.keys()
-        if missing and value:
-            raise ValueError(f"there is nothing in {', '.join(sorted(missing))}")
-        return value
-
     @field_validator("system", "user", "opening", mode="before")
     @classmethod
     def _by_language(cls, value: object) -> object:
@@ -104,3 +95,8 @@ class Mode(BaseModel):
     def defaults(self) -> Mapping[str, str | int | float | bool]:
         """The field values to begin with."""
         return {field.key: field.initial() for field in self.fields}
+
+
+def in_language(words: Mapping[str, str], language: str) -> str:
+    """The words in a language, or in the first that is there: a user's own mode may have but one."""
+    return words.get(language) or words.get("en") or next(iter(words.values()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.modes import Mode
+from app.modes import Mode, in_language
 from app.modes.fields import Choice, Language, ModeField, Number
 from app.ui.view import Json
 
@@ -15,8 +15,8 @@ def modes_json(modes: Sequence[Mode], language: str) -> list[Json]:
         {
             "key": mode.key,
             "icon": mode.icon,
-            "name": _in(mode.name, language),
-            "description": _in(mode.description, language),
+            "name": in_language(mode.name, language),
+            "description": in_language(mode.description, language),
             "hint": mode.hint.get(language, ""),
             "examples": list(mode.examples.get(language, ())),
             "fields": [_field(field, language) for field in mode.fields],
@@ -29,20 +29,15 @@ def _field(field: ModeField, language: str) -> Json:
     told: Json = {
         "key": field.key,
         "type": field.type,
-        "label": _in(field.label, language),
+        "label": in_language(field.label, language),
         "hint": field.hint.get(language, ""),
         "default": field.initial(),
         "when": {name: list(values) for name, values in field.when.items()},
     }
     if isinstance(field, Choice):
-        told["options"] = [{"value": o.value, "name": _in(o.name, language)} for o in field.options]
+        told["options"] = [{"value": o.value, "name": in_language(o.name, language)} for o in field.options]
     elif isinstance(field, Number):
         told |= {"minimum": field.minimum, "maximum": field.maximum, "step": 1 if field.whole else "any"}
     elif isinstance(field, Language):
         told["auto"] = field.auto
     return told
-
-
-def _in(words: dict[str, str], language: str) -> str:
-    """In the language, or in the first that is there: a user's own mode may have but one."""
-    return words.get(language) or words.get("en") or next(iter(words.values()))

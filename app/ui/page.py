@@ -206,7 +206,7 @@ def _wire_language(page: gr.Blocks, actions: Actions, panels: Panels) -> None:
             "strings": strings.words[words.language],
             "language": words.language,
             "theme": parts.preferences.get("theme") or "system",
-            "modes": modes_json(parts.modes, words.language),
+            "modes": modes_json(parts.modes.all(), words.language),
             "welcome": welcome_json(parts, words),
             "about": about_json(parts, words),
             "logout": LOGOUT if parts.settings.password else None,

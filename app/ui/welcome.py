@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.bootstrap import Parts
-from app.modes import needs_other_model
+from app.modes import in_language, needs_other_model
 from app.ui.view import Json, Words
 from models.types import ModelSpec
 
@@ -15,7 +15,7 @@ def model_choices(parts: Parts) -> list[tuple[str, str]]:
 
 def mode_choices(parts: Parts, language: str) -> list[tuple[str, str]]:
     """The writing modes as (name in the language, key)."""
-    return [(mode.name[language], mode.key) for mode in parts.modes]
+    return [(in_language(mode.name, language), mode.key) for mode in parts.modes.all()]
 
 
 def model_size(spec: ModelSpec, words: Words) -> str:

@@ -143,7 +143,7 @@ def test_no_text_makes_a_template_do_more_than_refuse(source: str) -> None:
         ("你写诗，", "{% for x in y %}{% endfor %}", 8, "a loop"),
         ('key = "rhyme"', 'key = "form"', 1, "two fields"),
         ('key = "rhyme"', 'key = "text"', 1, "may not be called text"),
-        (', zh = "诗"', "", 3, "zh"),
+        ('name = {en = "Poem", zh = "诗"}', "name = {}", 3, "name"),
     ],
 )
 def test_a_broken_file_is_told_with_its_line(old: str, new: str, line: int, reason: str) -> None:

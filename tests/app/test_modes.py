@@ -46,7 +46,7 @@ def test_one_more_file_is_one_more_mode(tmp_path: Path) -> None:
         (GOOD.replace('key = "poem"', ""), "key"),
         (GOOD.replace('"poem"', '"../poem"'), "key"),
         (GOOD + 'colour = "red"', "colour"),
-        (GOOD.replace(', zh = "诗"', ""), "zh"),
+        (GOOD.replace('name = {en = "Poem", zh = "诗"}', "name = {}"), "name"),
         (GOOD + "# " + "x" * 300_000, "larger"),
         ("\ud800", "bad.toml"),
     ],
