@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from app.bootstrap import Parts
+from app.modes import in_language
 from app.ui.i18n import LANGUAGES, Strings, error_words
+from app.ui.modes import modes_json
 from app.ui.view import GrowingReplies, Json, RenderedMessages, Words, status_json, window_json
+from app.ui.welcome import mode_choices
 from models.errors import ModelError
 from models.types import SamplingOptions
 from storage.errors import NotFound, StorageError
@@ -51,6 +54,7 @@ class Outcome:
     composer: str | None = None
     details: Json | None = None
     mode: str | None = None
+    mode_names: list[tuple[str, str]] | None = None
 
 
 @dataclass
@@ -223,10 +227,35 @@ class Actions:
             mode = self.parts.manager.mode(key)
             if place.conversation is not None:
                 self.parts.manager.change_settings(place.conversation, mode=mode.key)
-            view = {**self.view(place, place.conversation), "mode": {"key": mode.key}}
-            return Outcome(view, composer="" if typed else None, mode=mode.key)
+            outcome = self._with_modes(place, mode.key)
+            return replace(outcome, composer="" if typed else None)
 
         return self.attempt(place, act)
+
+    def _with_modes(self, place: Place, key: str, notice: Json | None = None) -> Outcome:
+        """The page with all modes as they are now, `key` chosen."""
+        modes = self.parts.modes.contents()
+        told = {"mode": {"key": key}, "modes": modes_json(modes, place.language)}
+        view = {**self.view(place, place.conversation, notice), **told}
+        return Outcome(view, mode=key, mode_names=mode_choices(self.parts, place.language))
+
+    def _save_mode(self, place: Place, text: str) -> Outcome:
+        mode = self.parts.modes.save(text)
+        name = in_language(mode.name, place.language)
+        notice = {"tone": "info", "text": self.words(place)("mode_saved", name=name)}
+        outcome = self._with_modes(place, mode.key, notice)
+        return replace(outcome, view={**outcome.view, "mode_saved": mode.key})
+
+    def _delete_mode(self, place: Place, key: str) -> Outcome:
+        name = in_language(self.parts.modes.get(key).name, place.language)
+        self.parts.modes.delete(key)
+        undo = {"name": "restore_mode", "id": key}
+        notice = {"tone": "info", "text": self.words(place)("mode_deleted", name=name), "undo": undo}
+        return self._with_modes(place, self.parts.modes.all()[0].key, notice)
+
+    def _restore_mode(self, place: Place, key: str) -> Outcome:
+        self.parts.modes.restore(key)
+        return self._with_modes(place, key)
 
     def choose_theme(self, place: Place, theme: str) -> Outcome:
         """Keep the appearance: light, dark, or like the system."""
@@ -256,6 +285,9 @@ class Actions:
         acts: Mapping[str, Callable[[], Outcome]] = {
             "stop": lambda: self.stop(place),
             "mode": lambda: self.choose_mode(place, target, typed=bool(request.get("typed"))),
+            "save_mode": lambda: self._save_mode(place, str(request.get("text") or "")),
+            "delete_mode": lambda: self._delete_mode(place, target),
+            "restore_mode": lambda: self._restore_mode(place, target),
             "retry": lambda: self._sent(place, self.parts.manager.retry(target, expected_head=place.head)),
             "continue": lambda: self._sent(place, self.parts.manager.continue_reply(target, expected_head=place.head)),
             "edit": lambda: self._edit(place, target, str(request.get("text") or "")),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.modes import TemplateError, UnreadableMode, instructions_for, language_of, read_mode
+from app.modes.files import LARGEST_FILE
 from app.ui.actions import WINDOW, Actions, Place
 from app.ui.i18n import error_words
 from app.ui.render import plain_html, render_markdown
@@ -15,6 +17,7 @@ from storage.errors import StorageError
 LIVE_WAIT = 0.2
 """Seconds one request waits for news of a growing reply: short, so that no thread is held for a tab that left."""
 PAGE = 40
+LONGEST_SAMPLE = 20_000
 
 
 class Following:
@@ -113,6 +116,23 @@ class Following:
         request = _mapping(data)
         self._parts.manager.save_draft(Place.parse(request).conversation or "new", str(request.get("text") or ""))
         return {}
+
+    def mode_source(self, data: Any) -> Json:
+        """The file of a mode, to edit, copy or save."""
+        return {"text": self._parts.modes.source(str(_mapping(data).get("id")))}
+
+    def mode_preview(self, data: Any) -> Json:
+        """What a mode's file would send for a sample text; or the line and the reason why it cannot be used."""
+        request = _mapping(data)
+        sample = str(request.get("sample") or "")[:LONGEST_SAMPLE]
+        try:
+            mode = read_mode(str(request.get("text") or "")[:LARGEST_FILE], "mode.toml")
+            language = Place.parse(request).language
+            sample = sample or next(iter(mode.examples.get(language, ())), "…")
+            told = instructions_for(mode, sample, mode.defaults(), language_of(sample))
+        except (UnreadableMode, TemplateError) as error:
+            return {"error": str(error)}
+        return {"key": mode.key, "system": told.system, "user": told.user, "opening": told.opening}
 
     def conversations(self, data: Any) -> Json:
         """A page of the list: newest first, titles that contain `query`, or the trash."""

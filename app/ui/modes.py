@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from app.modes import Mode, in_language
+from app.modes import Contents, in_language
 from app.modes.fields import Choice, Language, ModeField, Number
 from app.ui.view import Json
 
 
-def modes_json(modes: Sequence[Mode], language: str) -> list[Json]:
-    """All modes in their order."""
+def modes_json(contents: Contents, language: str) -> Json:
+    """All modes in their order, and what is wrong with files that cannot be used."""
+    return {"all": _modes(contents, language), "problems": list(contents.problems)}
+
+
+def _modes(contents: Contents, language: str) -> list[Json]:
     return [
         {
             "key": mode.key,
+            "own": mode.key in contents.own,
             "icon": mode.icon,
             "name": in_language(mode.name, language),
             "description": in_language(mode.description, language),
@@ -21,7 +24,7 @@ def modes_json(modes: Sequence[Mode], language: str) -> list[Json]:
             "examples": list(mode.examples.get(language, ())),
             "fields": [_field(field, language) for field in mode.fields],
         }
-        for mode in modes
+        for mode in contents.modes
     ]
 
 

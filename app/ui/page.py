@@ -45,7 +45,7 @@ class Panels:
         return [
             outcome.view,
             gr.skip() if outcome.composer is None else outcome.composer,
-            gr.skip() if outcome.mode is None else outcome.mode,
+            _picked(outcome),
             *(gr.skip() if options is None else gr.update(value=options[n]) for n in self.details.options),
         ]
 
@@ -64,6 +64,14 @@ class Panels:
             details.language,
             details.theme,
         ]
+
+
+def _picked(outcome: Outcome) -> Any:
+    """The mode picker after an act."""
+    if outcome.mode is None:
+        return gr.skip()
+    names = {} if outcome.mode_names is None else {"choices": outcome.mode_names}
+    return gr.update(value=outcome.mode, **names)
 
 
 def build_page(parts: Parts, strings: Strings) -> gr.Blocks:
@@ -99,6 +107,8 @@ def _questions(following: Following) -> list[Callable[[Any], Any]]:
         following.prompt,
         following.count,
         following.keep_draft,
+        following.mode_source,
+        following.mode_preview,
     )
     return [_question(method) for method in asked]
 
@@ -114,6 +124,7 @@ def _question(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _wire_conversation(actions: Actions, panels: Panels) -> None:
+    parts = actions.parts
     place, outputs = panels.transcript.place, panels.outputs()
     names = list(panels.details.options)
 
@@ -144,8 +155,13 @@ def _wire_conversation(actions: Actions, panels: Panels) -> None:
         return panels.values(replace(actions.choose_mode(Place.parse(value), mode), mode=None))
 
     composer.mode.input(on_mode, [place, composer.mode], outputs, **QUIET, trigger_mode="always_last")
+
+    def on_modes(value: Any) -> Any:
+        return gr.update(choices=mode_choices(parts, Place.parse(value).language))
+
+    # Modes and models that were put into their folders meanwhile are there when one looks.
+    composer.mode.focus(on_modes, place, composer.mode, **QUIET)
     composer.model.input(on_model, [place, composer.model], outputs, **QUIET)
-    # A model that was put into the folder meanwhile is there when one looks.
     composer.model.focus(lambda: gr.update(choices=model_choices(actions.parts)), None, composer.model, **QUIET)
 
 
@@ -206,7 +222,7 @@ def _wire_language(page: gr.Blocks, actions: Actions, panels: Panels) -> None:
             "strings": strings.words[words.language],
             "language": words.language,
             "theme": parts.preferences.get("theme") or "system",
-            "modes": modes_json(parts.modes.all(), words.language),
+            "modes": modes_json(parts.modes.contents(), words.language),
             "welcome": welcome_json(parts, words),
             "about": about_json(parts, words),
             "logout": LOGOUT if parts.settings.password else None,

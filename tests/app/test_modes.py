@@ -10,6 +10,7 @@ from app.errors import UnusableSetting
 from app.modes import Instructions, UnreadableMode, instructions_for, load_modes, needs_other_model
 from app.sampling import checked_sampling, chosen_options
 from app.titles import title_from
+from docs.modes_table import README, with_table
 from models.types import ModelSpec, SamplingOptions
 
 GOOD = """
@@ -31,6 +32,11 @@ def test_every_built_in_mode_is_complete_in_both_languages() -> None:
             assert mode.name[language]
             assert mode.description[language]
             assert len(mode.examples[language]) == 4
+
+
+def test_the_readme_lists_every_mode() -> None:
+    readme = README.read_text("utf-8")
+    assert readme == with_table(readme), "run `python -m docs.modes_table`"
 
 
 def test_one_more_file_is_one_more_mode(tmp_path: Path) -> None:

@@ -77,3 +77,36 @@ def test_a_number_out_of_range_is_said_and_the_text_stays(page):
     until(lambda: "from 30 to 1000" in page.inner_text(".notices"), what="the sentence")
     assert page.input_value("#composer textarea") == "Fire in a barn."
     assert page.locator(".message").count() == 0
+
+
+def test_a_mode_of_ones_own_is_made_previewed_used_edited_deleted_and_brought_back(page, engine):
+    page.click("[data-act=details]")
+    page.click("[data-act=modes]")
+    text = page.locator(".mode-text")
+    until(lambda: 'key = "dialogue-2"' in text.input_value(), what="a copy to begin with")
+    text.fill('key = "recipe"\nname = { en = "Recipe" }\ndescription = { en = "Food." }\nuser = "Cook {{ tex }}."\n')
+    until(lambda: "nothing is called tex" in page.inner_text(".mode-preview"), what="the mistake")
+    text.fill(text.input_value().replace("tex }}", "text }}"))
+    page.fill(".mode-sample", "pancakes")
+    until(lambda: "Cook pancakes." in page.inner_text(".mode-preview"), what="the exact prompt")
+    page.click("[data-act=save-mode]")
+    until(lambda: page.locator("dialog.modes").count() == 0, what="the dialog closed")
+    until(lambda: page.input_value("#mode input") == "Recipe", what="the new mode is chosen")
+    ask(page, "soup")
+    assert sent_last(engine) == "Cook soup."
+    page.click("[data-act=modes]")
+    page.locator(".mode-list li", has_text="Recipe").locator("[data-act=delete-mode]").click()
+    until(lambda: page.input_value("#mode input") == "Dialogue", what="the mode is gone")
+    page.click(".notice [data-act=undo]")
+    until(lambda: page.input_value("#mode input") == "Recipe", what="the mode is back")
+
+
+def test_a_mode_that_takes_a_built_in_key_is_refused_in_the_dialog(page):
+    page.click("[data-act=details]")
+    page.click("[data-act=modes]")
+    text = page.locator(".mode-text")
+    until(lambda: "dialogue-2" in text.input_value(), what="a copy to begin with")
+    text.fill(text.input_value().replace("dialogue-2", "poem"))
+    page.click("[data-act=save-mode]")
+    until(lambda: "built-in mode" in page.inner_text(".mode-preview"), what="the reason")
+    assert page.locator("dialog.modes").count() == 1

@@ -20,6 +20,7 @@ export class Drawers {
     head.replaceChildren(el("h2", {}, t("details")), iconButton("close", t("close"), () => this.close("details"), { "data-act": "close-details" }));
     const foot = this.page.mounts.about.element.querySelector(".about");
     if (about) foot.replaceChildren(...about.map((line) => el("p", {}, line)));
+    foot.prepend(el("button", { type: "button", class: "button", "data-act": "modes", onclick: () => this.page.modes.editor.open() }, t("modes_title")));
     // Not a form: under our referrer policy a form's request names no origin, and the server refuses it.
     const leave = async () => {
       await fetch(logout, { method: "POST", redirect: "manual" });

@@ -1,5 +1,6 @@
 // The writing mode of the next message: its fields above the text, its examples, and `/` in the composer to choose one.
 import { el } from "./dom.js";
+import { ModeEditor } from "./modeeditor.js";
 import { t } from "./strings.js";
 
 const LANGUAGES = ["en", "zh", "es", "fr", "de", "pt", "it", "nl", "pl", "ru", "uk", "cs", "tr", "ar", "fa", "hi", "ja", "ko", "vi", "id"];
@@ -12,6 +13,8 @@ export class Modes {
     this.current = "dialogue";
     this.kept = new Map();
     this.menu = null;
+    this.problems = [];
+    this.editor = new ModeEditor(page, this);
     document.addEventListener("input", (event) => event.target === this.field() && this.complete());
     document.addEventListener("keydown", (event) => this.keys(event), { capture: true });
     document.addEventListener("focusout", (event) => event.target === this.field() && setTimeout(() => this.closeMenu(), 150));
@@ -22,8 +25,10 @@ export class Modes {
   }
 
   know(modes) {
-    this.all = modes;
+    this.all = modes.all;
+    this.problems = modes.problems;
     this.paint();
+    this.editor.relist();
   }
 
   find(key) {

@@ -65,7 +65,9 @@ class Page {
     if (view.theme) applyTheme(view.theme);
     if (view.welcome) this.transcript.welcome = view.welcome;
     if (view.modes) this.modes.know(view.modes);
+    if (view.mode_saved) this.modes.editor.saved();
     if (view.kind === "page") this.applyPage(view);
+    if (view.notice && view.refused) this.modes.editor.tell(view.notice.text);
     if (view.notice) this.notices.show(view.notice);
     else if (!view.refused) this.notices.clearError();
     if (view.refused && document.body.dataset.ready) this.composer.keep();
