@@ -38,6 +38,8 @@ def welcome_json(parts: Parts, words: Words) -> Json:
         sentence = words("welcome_no_model", folder=str(parts.model_folder()))
     elif spec.is_starter:
         sentence = words("welcome_starter", name=spec.name, size=model_size(spec, words))
+    elif spec.url and spec.name == spec.url:
+        sentence = words("welcome_remote_unnamed", address=spec.url)
     elif spec.url:
         sentence = words("welcome_remote", name=spec.name, address=spec.url)
     else:
