@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from app.turns import Turns
 from app.views import LiveSnapshot, MessageView, TranscriptWindow
+from models.context import estimate
+from models.types import ChatMessage
 from storage.conversations import Conversations
 from storage.messages import Messages
 from storage.records import PathItem, ReplyDetails
@@ -37,7 +39,7 @@ def read_window(
         items=tuple(_view(item, live) for item in items),
         earlier=items[0].message.depth if items else 0,
         left_out_above=next((i.message.id for i in items if left_out and i.message.depth == left_out), None),
-        context_used=(last.prompt_tokens or 0) + (last.completion_tokens or 0) if last else None,
+        context_used=_used(newest),
         context_length=last.context_length if last else None,
     )
 
@@ -49,3 +51,14 @@ def _view(item: PathItem, live: LiveSnapshot | None) -> MessageView:
 
 def _last_reply(items: Sequence[PathItem]) -> ReplyDetails | None:
     return next((item.message.reply for item in reversed(items) if item.message.reply), None)
+
+
+def _used(items: Sequence[PathItem]) -> int | None:
+    """Tokens of the branch: as the engine counted them at the last reply, what came after it estimated."""
+    after: list[ChatMessage] = []
+    for item in reversed(items):
+        message, reply = item.message, item.message.reply
+        if reply is not None and reply.prompt_tokens is not None:
+            return reply.prompt_tokens + (reply.completion_tokens or 0) + (estimate(after) if after else 0)
+        after.append(ChatMessage(message.role, message.text if message.sent is None else message.sent))
+    return estimate(after) if after else None

@@ -158,3 +158,14 @@ def test_drafts_are_kept_by_conversation(start: Start) -> None:
     assert scene.parts.manager.draft("new") == "half a th\u2400ought"
     scene.parts.manager.save_draft("new", "")
     assert scene.parts.manager.draft("new") == ""
+
+
+def test_the_used_context_counts_what_was_edited_after_the_last_reply(start: Start) -> None:
+    scene = start(reply="One two three.").ready()
+    sent = scene.say("Count.")
+    counted = scene.window(sent).context_used
+    assert counted
+    edited = scene.parts.manager.edit(sent.reply_id, "A much longer answer. " * 50, expected_head=sent.reply_id)
+    used = scene.window(edited).context_used
+    assert used is not None
+    assert used > counted + 100
