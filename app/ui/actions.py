@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from app.bootstrap import Parts
-from app.modes import in_language
-from app.ui.i18n import LANGUAGES, Strings, error_words
-from app.ui.modes import modes_json
+from app.ui.i18n import Strings, error_words
+from app.ui.mode_acts import ModeActs
+from app.ui.place import Outcome, Place
 from app.ui.view import GrowingReplies, Json, RenderedMessages, Words, status_json, window_json
-from app.ui.welcome import mode_choices
 from models.errors import ModelError
 from models.types import SamplingOptions
 from storage.errors import NotFound, StorageError
@@ -21,40 +20,6 @@ from storage.errors import NotFound, StorageError
 log = logging.getLogger(__name__)
 SAMPLING_NAMES = tuple(f.name for f in fields(SamplingOptions))
 WINDOW = 60
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a tab stands: which conversation, which head it shows, in which language; and the mode's chosen fields."""
-
-    conversation: str | None
-    head: str | None
-    language: str
-    fields: Mapping[str, object] = field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, value: object) -> Place:
-        """From what the browser sent; anything unexpected counts as a new conversation in English."""
-        data = value if isinstance(value, Mapping) else {}
-        conversation, head = data.get("conversation"), data.get("head")
-        language, fields = data.get("language"), data.get("fields")
-        return cls(
-            conversation if isinstance(conversation, str) and conversation else None,
-            head if isinstance(head, str) and head else None,
-            language if isinstance(language, str) and language in LANGUAGES else "en",
-            fields if isinstance(fields, Mapping) else {},
-        )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an act gives the page: a view, and (where not None) new contents of composer, details and mode picker."""
-
-    view: Json
-    composer: str | None = None
-    details: Json | None = None
-    mode: str | None = None
-    mode_names: list[tuple[str, str]] | None = None
 
 
 @dataclass
@@ -69,6 +34,9 @@ class Actions:
 
     def words(self, place: Place) -> Words:
         return Words(self.strings, place.language)
+
+    def modes(self) -> ModeActs:
+        return ModeActs(self.parts, self.strings, self.view)
 
     # ---- views -------------------------------------------------------------------------------------------
 
@@ -220,43 +188,6 @@ class Actions:
 
         return self.attempt(place, act)
 
-    def choose_mode(self, place: Place, key: str, typed: bool = False) -> Outcome:
-        """The mode of the next message. `typed`: chosen by `/` in the composer, which is emptied."""
-
-        def act() -> Outcome:
-            mode = self.parts.manager.mode(key)
-            if place.conversation is not None:
-                self.parts.manager.change_settings(place.conversation, mode=mode.key)
-            outcome = self._with_modes(place, mode.key)
-            return replace(outcome, composer="" if typed else None)
-
-        return self.attempt(place, act)
-
-    def _with_modes(self, place: Place, key: str, notice: Json | None = None) -> Outcome:
-        """The page with all modes as they are now, `key` chosen."""
-        modes = self.parts.modes.contents()
-        told = {"mode": {"key": key}, "modes": modes_json(modes, place.language)}
-        view = {**self.view(place, place.conversation, notice), **told}
-        return Outcome(view, mode=key, mode_names=mode_choices(self.parts, place.language))
-
-    def _save_mode(self, place: Place, text: str) -> Outcome:
-        mode = self.parts.modes.save(text)
-        name = in_language(mode.name, place.language)
-        notice = {"tone": "info", "text": self.words(place)("mode_saved", name=name)}
-        outcome = self._with_modes(place, mode.key, notice)
-        return replace(outcome, view={**outcome.view, "mode_saved": mode.key})
-
-    def _delete_mode(self, place: Place, key: str) -> Outcome:
-        name = in_language(self.parts.modes.get(key).name, place.language)
-        self.parts.modes.delete(key)
-        undo = {"name": "restore_mode", "id": key}
-        notice = {"tone": "info", "text": self.words(place)("mode_deleted", name=name), "undo": undo}
-        return self._with_modes(place, self.parts.modes.all()[0].key, notice)
-
-    def _restore_mode(self, place: Place, key: str) -> Outcome:
-        self.parts.modes.restore(key)
-        return self._with_modes(place, key)
-
     def choose_theme(self, place: Place, theme: str) -> Outcome:
         """Keep the appearance: light, dark, or like the system."""
 
@@ -284,10 +215,10 @@ class Actions:
             return self.open(place, target or None)
         acts: Mapping[str, Callable[[], Outcome]] = {
             "stop": lambda: self.stop(place),
-            "mode": lambda: self.choose_mode(place, target, typed=bool(request.get("typed"))),
-            "save_mode": lambda: self._save_mode(place, str(request.get("text") or "")),
-            "delete_mode": lambda: self._delete_mode(place, target),
-            "restore_mode": lambda: self._restore_mode(place, target),
+            "mode": lambda: self.modes().choose(place, target, typed=bool(request.get("typed"))),
+            "save_mode": lambda: self.modes().save(place, str(request.get("text") or "")),
+            "delete_mode": lambda: self.modes().delete(place, target),
+            "restore_mode": lambda: self.modes().restore(place, target),
             "retry": lambda: self._sent(place, self.parts.manager.retry(target, expected_head=place.head)),
             "continue": lambda: self._sent(place, self.parts.manager.continue_reply(target, expected_head=place.head)),
             "edit": lambda: self._edit(place, target, str(request.get("text") or "")),

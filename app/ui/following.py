@@ -7,8 +7,9 @@ from typing import Any
 
 from app.modes import TemplateError, UnreadableMode, instructions_for, language_of, read_mode
 from app.modes.files import LARGEST_FILE
-from app.ui.actions import WINDOW, Actions, Place
+from app.ui.actions import WINDOW, Actions
 from app.ui.i18n import error_words
+from app.ui.place import Place
 from app.ui.render import plain_html, render_markdown
 from app.ui.view import Json, conversation_json, live_json, message_json, status_json
 from models.errors import ModelError

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.bootstrap import Parts
-from app.ui.actions import Actions, Outcome, Place
+from app.ui.actions import Actions
 from app.ui.following import Following
 from app.ui.i18n import LANGUAGES, Strings, choose_language
 from app.ui.login import LOGOUT
@@ -19,6 +19,7 @@ from app.ui.panels.composer import ComposerPanel, composer_panel
 from app.ui.panels.details import THEMES, DetailsPanel, details_panel
 from app.ui.panels.sidebar import SidebarPanel, sidebar_panel
 from app.ui.panels.transcript import TranscriptPanel, transcript_panel
+from app.ui.place import Outcome, Place
 from app.ui.view import Json, Words
 from app.ui.welcome import about_json, mode_choices, model_choices, welcome_json
 
@@ -152,7 +153,9 @@ def _wire_conversation(actions: Actions, panels: Panels) -> None:
         return panels.values(actions.choose_model(Place.parse(value), model))
 
     def on_mode(value: Any, mode: str) -> list[Any]:
-        return panels.values(replace(actions.choose_mode(Place.parse(value), mode), mode=None))
+        place = Place.parse(value)
+        outcome = actions.attempt(place, lambda: actions.modes().choose(place, mode))
+        return panels.values(replace(outcome, mode=None))
 
     composer.mode.input(on_mode, [place, composer.mode], outputs, **QUIET, trigger_mode="always_last")
 
