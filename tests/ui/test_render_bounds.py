@@ -6,6 +6,8 @@ import pytest
 
 from app.ui.render import GrowingMarkdown, render_markdown
 
+pytestmark = pytest.mark.slow
+
 SIZE = 60_000
 MANY = {
     "open brackets": "[" * SIZE,

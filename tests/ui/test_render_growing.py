@@ -54,6 +54,7 @@ def assert_grows_true(text: str, steps: list[int]) -> None:
         shown = blocks[:final]
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(BLOCKS), max_size=5), st.sampled_from(["\n\n", "\n", "\n\n\n", "\r\n\r\n"]))
 def test_every_prefix_is_what_rendering_it_whole_gives(blocks, between):
     text = between.join(blocks)

@@ -119,6 +119,7 @@ def test_another_page_may_not_try_passwords(closed_site):
     assert log_in(closed_site, PASSWORD, "Sec-Fetch-Site: cross-site")[0] == 403
 
 
+@pytest.mark.slow
 def test_after_some_wrong_tries_one_has_to_wait_even_with_the_right_password(shared):
     for _ in range(WrongTries.FREE_FOR_ONE + 3):
         status, headers, body = log_in(shared, "wrong")
@@ -128,6 +129,7 @@ def test_after_some_wrong_tries_one_has_to_wait_even_with_the_right_password(sha
     assert log_in(shared, PASSWORD)[0] == 429
 
 
+@pytest.mark.slow
 def test_tries_at_once_are_counted_one_after_another():
     clock = [0.0]
     login = Login(SecretStr(PASSWORD), 1, load_strings(), clock=lambda: clock[0])
