@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.checking import Checking
 from app.conversation import ConversationManager
 from app.modes import Shelf
 from app.prompting import Prompting
@@ -39,6 +40,7 @@ class Parts:
     supervisor: Supervisor
     turns: Turns
     manager: ConversationManager
+    checking: Checking
     modes: Shelf
     chosen: ModelSpec | None
 
@@ -95,11 +97,11 @@ def _build(settings: Settings, database: Database, engines: Mapping[RuntimeName,
     modes = Shelf(settings.data_dir / "modes")
     supervisor = Supervisor(engines)
     chosen = _choose(settings, preferences, supervisor)
-    turns = Turns(messages, supervisor)
-    manager = ConversationManager(
-        Conversations(database), messages, Drafts(database), turns, Prompting(messages, supervisor), modes
-    )
-    return Parts(settings, database, preferences, supervisor, turns, manager, modes, chosen)
+    turns = Turns(messages)
+    conversations, prompting = Conversations(database), Prompting(messages, supervisor)
+    manager = ConversationManager(conversations, messages, Drafts(database), turns, prompting, modes)
+    checking = Checking(conversations, messages, turns, prompting, modes)
+    return Parts(settings, database, preferences, supervisor, turns, manager, checking, modes, chosen)
 
 
 def runtimes(settings: Settings) -> Mapping[RuntimeName, Runtime]:

@@ -16,6 +16,7 @@ from app.titles import title_from, title_given
 from app.transcript import read_window
 from app.turns import Turns
 from app.views import Sent, TranscriptWindow
+from app.writers import ModelWriter
 from models.client import Client
 from models.context import estimate, reserve_for
 from models.errors import ContextOverflow, ModelError
@@ -141,7 +142,7 @@ class ConversationManager:
             system = self._system(conversation.system_prompt, Writing(reply.mode, reply.fields))
             return self.prompting.plan(client, conversation, system, reply, refused, mode.temperature)
 
-        self.turns.start(reply, plan)
+        self.turns.start(reply, ModelWriter(self.prompting.supervisor, plan))
 
     def _text(self, text: str) -> tuple[str, int]:
         cleaned, replaced = clean(text)

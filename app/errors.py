@@ -56,6 +56,11 @@ class ModeUnusable(AppError):
     template = "This mode cannot be used: {reason}."
 
 
+class NothingToRepair(AppError):
+    code = "nothing_to_repair"
+    template = "No line of this reply fails a check, so there is nothing to repair."
+
+
 def all_app_errors() -> tuple[type[AppError], ...]:
     """Every class of this module, for the page's table of words and its test."""
     return (AppError, *AppError.__subclasses__())

@@ -48,6 +48,7 @@ class LiveTurn:
     version: int = 0
     ended: bool = False
     last: Chunk = field(default_factory=Chunk)
+    details: ReplyDetails | None = None
     saved: tuple[int, int] = (0, 0)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _first_at: float | None = None

@@ -6,14 +6,12 @@ import logging
 import threading
 import time
 from dataclasses import replace
-from typing import Protocol
 
-from app.live import LiveTurn, Request
+from app.live import LiveTurn
 from app.views import LiveSnapshot
-from models.client import Client
-from models.errors import ContextOverflow, ModelError
-from models.supervisor import Supervisor
-from storage.errors import DatabaseBusy, NotFound, StorageError
+from app.writers import Writer
+from models.errors import ModelError
+from storage.errors import NotFound, StorageError
 from storage.messages import Messages
 from storage.records import Failure, Message, MessageStatus, ReplyDetails, TokenProbability
 
@@ -21,27 +19,15 @@ log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 0.3
 """A growing reply is written to the database this often: at most half a second of it is ever at risk."""
 SAVE_AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-PLAN_AGAIN_SECONDS = 60.0
-"""A database that another program holds keeps a turn waiting so long before the reply fails."""
 LAST_ATTEMPTS = 2
 """How often a reply is tried to be saved once the app is closing."""
-
-
-class Plan(Protocol):
-    """Decides, once the model answers, what to send; `refused` is what the endpoint found too long.
-
-    Raises ModelError (ContextOverflow among them) and StorageError.
-    """
-
-    def __call__(self, client: Client, refused: tuple[Request, ContextOverflow] | None) -> Request: ...
 
 
 class Turns:
     """The turns that run now, at most one for a conversation, and the thread that checkpoints them."""
 
-    def __init__(self, messages: Messages, supervisor: Supervisor) -> None:
+    def __init__(self, messages: Messages) -> None:
         self._messages = messages
-        self._supervisor = supervisor
         self._lock = threading.Lock()
         self._live: dict[str, LiveTurn] = {}
         self._threads: set[threading.Thread] = set()
@@ -50,8 +36,8 @@ class Turns:
         self._keeper = threading.Thread(target=self._keep, name="checkpoints", daemon=True)
         self._keeper.start()
 
-    def start(self, reply: Message, plan: Plan) -> None:
-        """Write `reply` (a streaming message, its text so far kept) in the background.
+    def start(self, reply: Message, writer: Writer) -> None:
+        """Let `writer` write `reply` (a streaming message, its text so far kept) in the background.
 
         The database has seen to it that the conversation's turn before has ended; if that one's thread has not
         noticed yet, the new turn takes its place.
@@ -59,7 +45,7 @@ class Turns:
         turn = LiveTurn(reply, texts=[reply.text], thoughts=[reply.reasoning])
         if reply.reasoning and not reply.text.strip():
             turn.thoughts.append("\n\n")  # it was stopped while thinking, and thinks again from the start
-        thread = threading.Thread(target=self._run, args=(turn, plan), name=f"turn {reply.id}", daemon=True)
+        thread = threading.Thread(target=self._run, args=(turn, writer), name=f"turn {reply.id}", daemon=True)
         with self._lock:
             self._live[reply.conversation_id] = turn
             self._threads.add(thread)
@@ -108,11 +94,10 @@ class Turns:
 
     # ---- the worker ------------------------------------------------------------------------------------------
 
-    def _run(self, turn: LiveTurn, plan: Plan) -> None:
-        details: list[ReplyDetails] = []
+    def _run(self, turn: LiveTurn, writer: Writer) -> None:
         failure: Failure | None = None
         try:
-            self._write(turn, plan, details)
+            writer(turn)
         except (ModelError, StorageError) as error:
             failure = Failure(error.code, dict(error.params), str(error))
         except Exception as error:  # a worker's loop: whatever failed, the text must be kept
@@ -125,37 +110,9 @@ class Turns:
         elif failure is not None:
             log.warning("a reply failed: %s", failure.sentence)
         try:
-            self._save(turn, status, _finished(turn, details[-1] if details else None), failure)
+            self._save(turn, status, _finished(turn, turn.details), failure)
         finally:
             self._forget(turn)
-
-    def _write(self, turn: LiveTurn, plan: Plan, details: list[ReplyDetails]) -> None:
-        with self._supervisor.use(turn.cancellation) as client:
-            turn.move("reading")
-            request = self._planned(turn, plan, client, None)
-            details.append(request.details)
-            try:
-                _stream(turn, client, request)
-            except ContextOverflow as overflow:
-                if request.exact or turn.phase == "writing":
-                    raise
-                # The length was only estimated. Now the endpoint has told its window: once more, with less.
-                request = self._planned(turn, plan, client, (request, overflow))
-                details.append(request.details)
-                _stream(turn, client, request)
-
-    def _planned(
-        self, turn: LiveTurn, plan: Plan, client: Client, refused: tuple[Request, ContextOverflow] | None
-    ) -> Request:
-        """The plan, with patience for a database that another program holds."""
-        until = time.monotonic() + PLAN_AGAIN_SECONDS
-        while True:
-            try:
-                return plan(client, refused)
-            except DatabaseBusy:
-                if turn.cancellation.cancelled or time.monotonic() > until:
-                    raise
-                log.warning("the database is held by another program; the reply waits")
 
     def _status(self, turn: LiveTurn, failure: Failure | None) -> MessageStatus:
         if turn.last.finish_reason in ("stop", "length"):
@@ -226,17 +183,6 @@ class Turns:
             log.warning("a checkpoint had to wait: %s", error)
         else:
             turn.saved = length
-
-
-def _stream(turn: LiveTurn, client: Client, request: Request) -> None:
-    chunks = client.stream(
-        request.messages,
-        request.options,
-        continue_last=request.continue_last,
-        cancellation=turn.cancellation,
-    )
-    for chunk in chunks:
-        turn.take(chunk)
 
 
 def _finished(turn: LiveTurn, details: ReplyDetails | None) -> ReplyDetails | None:

@@ -76,13 +76,20 @@ class Messages:
             session.flush()
             return message_record(asked), message_record(reply)
 
-    def append_reply(self, parent_id: str, *, expected_head: str | None, writing: Writing) -> Message:
-        """Add another streaming reply under a user's message (Retry). Raises like `append_turn`."""
+    def append_reply(
+        self, parent_id: str, *, expected_head: str | None, writing: Writing, edited_from: str | None = None
+    ) -> Message:
+        """Add another streaming reply under a user's message (Retry; `edited_from`: a repair of that reply).
+
+        Raises like `append_turn`.
+        """
         with self._database.write() as session:
             conversation_id = tree.message_row(session, parent_id).conversation_id
             conversation = _expect(session, conversation_id, expected_head)
             parent = _parent(session, conversation, parent_id)
-            reply = _add(session, conversation_id, parent, "assistant", writing, status="streaming")
+            reply = _add(
+                session, conversation_id, parent, "assistant", writing, status="streaming", edited_from=edited_from
+            )
             conversation.head_id = reply.id
             changed(session, conversation, active=True)
             return message_record(reply)

@@ -40,13 +40,21 @@ class CheckRequest:
 class Finding:
     """What one check found: `check` names its words (`check.<name>`), `lines` are those that fail, counted from 0.
 
-    A finding that fails without lines speaks of the whole reply: there is no line that could be written anew.
+    `surplus` are lines too many, `missing` counts those too few. A finding that fails without any of the three speaks
+    of the whole reply: there is no line that could be written anew.
     """
 
     check: str
     passed: bool
     params: Mapping[str, Param] = field(default_factory=dict)
     lines: tuple[int, ...] = ()
+    surplus: tuple[int, ...] = ()
+    missing: int = 0
+
+    @property
+    def repairable(self) -> bool:
+        """Whether it fails in lines that can be written anew, left out or added."""
+        return not self.passed and bool(self.lines or self.surplus or self.missing)
 
     @property
     def key(self) -> str:

@@ -56,7 +56,9 @@ def _verses(text: str) -> Lines:
 
 
 def _count(verses: Lines, wanted: int) -> Finding:
-    return Finding("poem.lines", len(verses) == wanted, {"lines": len(verses), "wanted": wanted})
+    surplus = tuple(place for place, _ in verses[wanted:])
+    params = {"lines": len(verses), "wanted": wanted}
+    return Finding("poem.lines", len(verses) == wanted, params, surplus=surplus, missing=max(0, wanted - len(verses)))
 
 
 def _haiku(verses: Lines) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Writing modes as data: one TOML file a mode, checked when it is read."""
 
+from app.modes.checking import check_reply
 from app.modes.fields import Value, checked_values, usable_values
 from app.modes.files import FOLDER, UnreadableMode, load_mode, load_modes, read_mode
 from app.modes.instructions import Instructions, instructions_for, language_of, needs_other_model
@@ -18,6 +19,7 @@ __all__ = [
     "TemplateError",
     "UnreadableMode",
     "Value",
+    "check_reply",
     "checked_values",
     "in_language",
     "instructions_for",

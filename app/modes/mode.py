@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from app.modes.fields import ModeField
+from app.checks import CHECKS, Target
+from app.modes.fields import ModeField, Value
 from app.modes.templates import Template, TemplateError
 
 Temperature = Literal["precise", "balanced", "creative"]
@@ -18,13 +19,17 @@ BUILT_IN_NAMES = frozenset({"text", "language"})
 
 
 class LengthTarget(BaseModel):
-    """About how long a reply should be: a number, or the field that holds it. `tolerance` is a share of it."""
+    """About how long a reply should be: a number, or the field that holds it, `times` a factor (minutes into words).
+
+    `tolerance` is a share of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     unit: Literal["words", "lines", "sentences", "paragraphs"] = "words"
     number: int | None = Field(default=None, ge=1, le=100_000)
     field: str | None = None
+    times: float = Field(default=1.0, gt=0.0, le=1_000.0)
     tolerance: float = Field(default=0.25, ge=0.0, le=1.0)
 
     @model_validator(mode="after")
@@ -32,6 +37,13 @@ class LengthTarget(BaseModel):
         if (self.number is None) == (self.field is None):
             raise ValueError("a length target has either a number or a field")
         return self
+
+    def target(self, values: Mapping[str, Value]) -> Target | None:
+        """The number that is meant, with the fields' values; None where the field holds none."""
+        number = self.number if self.field is None else values.get(self.field)
+        if not isinstance(number, (int, float)) or isinstance(number, bool):
+            return None
+        return Target(max(1, round(number * self.times)), self.unit, self.tolerance)
 
 
 class Mode(BaseModel):
@@ -72,6 +84,14 @@ class Mode(BaseModel):
                 Template(source)
             except TemplateError as error:
                 raise ValueError(f"{language}: {error}") from error
+        return value
+
+    @field_validator("checks")
+    @classmethod
+    def _known_checks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in value if name not in CHECKS]:
+            known = ", ".join(sorted(CHECKS))
+            raise ValueError(f"there is no check called {', '.join(unknown)}; there are {known}")
         return value
 
     @model_validator(mode="after")

@@ -220,6 +220,7 @@ class Actions:
             "delete_mode": lambda: self.modes().delete(place, target),
             "restore_mode": lambda: self.modes().restore(place, target),
             "retry": lambda: self._sent(place, self.parts.manager.retry(target, expected_head=place.head)),
+            "repair": lambda: self._sent(place, self.parts.checking.repair(target, expected_head=place.head)),
             "continue": lambda: self._sent(place, self.parts.manager.continue_reply(target, expected_head=place.head)),
             "edit": lambda: self._edit(place, target, str(request.get("text") or "")),
             "variant": lambda: self._done(place, self.parts.manager.select_variant, target),

@@ -106,6 +106,16 @@ class Following:
         sent = self._parts.manager.exact_prompt(str(_mapping(data).get("id")))
         return {"messages": [{"role": role, "html": plain_html(text)} for role, text in sent]}
 
+    def checks(self, data: Any) -> Json:
+        """What the checks of its mode find in a reply, in words; and whether a line could be written anew."""
+        request = _mapping(data)
+        words = self._actions.words(Place.parse(request))
+        findings = self._parts.checking.findings(str(request.get("id")))
+        return {
+            "findings": [{"passed": found.passed, "text": words(found.key, **found.params)} for found in findings],
+            "repairable": any(found.repairable for found in findings),
+        }
+
     def count(self, data: Any) -> Json:
         """Tokens that the conversation and the text in the composer would take of the window."""
         request = _mapping(data)

@@ -106,6 +106,7 @@ def _questions(following: Following) -> list[Callable[[Any], Any]]:
         following.source,
         following.whole,
         following.prompt,
+        following.checks,
         following.count,
         following.keep_draft,
         following.mode_source,

@@ -119,6 +119,7 @@ def message_json(view: MessageView, rendered: RenderedMessages, growing: Growing
         # A reply's mode is that of the message above it, which already says so.
         "mode": message.mode if message.role == "user" and message.mode != PLAIN_MODE else None,
         "fields": dict(message.fields),
+        "checked": message.role == "assistant" and message.mode != PLAIN_MODE and not view.live,
         "cost": cost_json(message),
         "live": live_json(view.live, growing) if view.live else None,
     }

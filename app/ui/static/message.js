@@ -1,5 +1,6 @@
 // One message: its text, what can be done with it, and what it cost.
 import { el, fromSanitised, icon, iconButton } from "./dom.js";
+import { buildChecks } from "./checks.js";
 import { openEditor } from "./editor.js";
 import { number, size, t } from "./strings.js";
 
@@ -20,6 +21,7 @@ export function buildMessage(item, page) {
   if (item.clipped) node.append(wholeButton(item, body, page));
   const state = stateLine(item);
   if (state) node.append(state);
+  if (item.checked && !item.empty) node.append(buildChecks(item, page));
   node.append(buildFoot(item, page));
   return node;
 }
@@ -82,7 +84,7 @@ function buildFoot(item, page) {
   );
   if (item.cost) tools.append(iconButton("prompt", t("show_prompt"), () => showPrompt(item, page), { "data-act": "prompt" }));
   foot.append(tools);
-  if (item.edited) foot.append(el("span", { class: "cost" }, t("edited")));
+  if (item.edited) foot.append(el("span", { class: "cost" }, t(item.role === "assistant" && item.cost ? "repaired" : "edited")));
   if (item.cost) foot.append(el("span", { class: "cost" }, costWords(item.cost)));
   return foot;
 }
