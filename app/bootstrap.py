@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,9 +71,10 @@ class Parts:
 
     def close(self) -> None:
         """End turns (their texts kept), engine and database, in that order."""
-        self.turns.close()
-        self.supervisor.close()
-        self.database.close()
+        with ExitStack() as parts:  # each is closed, whatever becomes of the one before
+            parts.callback(self.database.close)
+            parts.callback(self.supervisor.close)
+            parts.callback(self.turns.close)
 
 
 def build(settings: Settings, engines: Mapping[RuntimeName, Runtime] | None = None) -> Parts:

@@ -46,13 +46,28 @@ class Turns:
         if reply.reasoning and not reply.text.strip():
             turn.thoughts.append("\n\n")  # it was stopped while thinking, and thinks again from the start
         thread = threading.Thread(target=self._run, args=(turn, writer), name=f"turn {reply.id}", daemon=True)
-        with self._lock:
-            self._live[reply.conversation_id] = turn
-            self._threads.add(thread)
-            self._some_live.set()
         if self._closing.is_set():
             turn.cancellation.cancel()
-        thread.start()
+        try:
+            with self._lock:
+                # Started inside the lock: `close` joins only threads that run. The new one waits for it, if at all.
+                thread.start()
+                self._live[reply.conversation_id] = turn
+                self._threads.add(thread)
+                self._some_live.set()
+        except RuntimeError as error:  # the system has no thread left
+            failed = ModelError(detail=str(error))
+            self._messages.finish(
+                reply.id,
+                status="failed",
+                text=turn.text(),
+                reasoning=reply.reasoning,
+                reply=reply.reply,
+                failure=Failure(failed.code, dict(failed.params), str(failed)),
+                probabilities=[],
+                keep_probabilities=True,
+            )
+            raise failed from error
 
     def live(self, conversation_id: str) -> LiveSnapshot | None:
         """The reply that is being written in a conversation, as it stands now."""
@@ -110,7 +125,7 @@ class Turns:
         elif failure is not None:
             log.warning("a reply failed: %s", failure.sentence)
         try:
-            self._save(turn, status, _finished(turn, turn.details), failure)
+            self._save(turn, status, _told(turn), failure)
         finally:
             self._forget(turn)
 
@@ -137,7 +152,7 @@ class Turns:
                     reply=details,
                     failure=failure,
                     probabilities=[TokenProbability(t.token, t.logprob, t.alternatives) for t in turn.logprobs],
-                    keep_probabilities=bool(turn.reply.text),
+                    keep_probabilities=bool(turn.reply.text or turn.reply.reasoning),
                 )
                 return
             except NotFound:
@@ -183,6 +198,15 @@ class Turns:
             log.warning("a checkpoint had to wait: %s", error)
         else:
             turn.saved = length
+
+
+def _told(turn: LiveTurn) -> ReplyDetails | None:
+    """The details of the end; none where they cannot be put together: what they tell is less than the text."""
+    try:
+        return _finished(turn, turn.details)
+    except Exception:  # a worker's loop: no failure may lose the text
+        log.exception("the details of reply %s cannot be put together", turn.reply.id)
+        return turn.reply.reply
 
 
 def _finished(turn: LiveTurn, details: ReplyDetails | None) -> ReplyDetails | None:

@@ -79,6 +79,7 @@ class Client:
         except ModelError:
             # A connection that is shut down, by us or after the model's last word, looks broken: it is not.
             if not cancellation.cancelled and not completion.finished:
+                yield completion.held()
                 raise
         yield completion.end() if completion.finished else completion.cancelled()
 

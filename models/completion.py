@@ -146,7 +146,8 @@ class Completion:
         self._progress = progress or self._progress
         choices = event.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-        text, reasoning = self._text(_part(choice, "delta"))
+        # A server that does not stream sends the whole message at once.
+        text, reasoning = self._text(_part(choice, "delta") or _part(choice, "message"))
         reason = choice.get("finish_reason")
         if reason is not None:
             self._reason = "length" if reason == "length" else "stop"
@@ -174,6 +175,11 @@ class Completion:
         if self._progress is not None:
             usage = Usage(self._progress.total, self._pieces, self._progress.cached)
         return self._closing("cancelled", usage)
+
+    def held(self) -> Chunk:
+        """What was held back as the possible beginning of a tag, when the stream breaks: it is text after all."""
+        text, reasoning = self._splitter.finish()
+        return Chunk(text=text, reasoning=reasoning)
 
     def _text(self, delta: Json) -> tuple[str, str]:
         content, thought = delta.get("content"), delta.get("reasoning_content") or delta.get("reasoning")

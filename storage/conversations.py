@@ -180,7 +180,7 @@ class Conversations:
             branch = tree.branch_rows(session, message_id, None)
             old = conversation_row(session, branch[-1].conversation_id)
             new = _new(session, title, "auto")
-            new.mode, new.model_id = old.mode, old.model_id
+            new.mode, new.fields, new.model_id = old.mode, old.fields, old.model_id
             new.system_prompt, new.sampling = old.system_prompt, dict(old.sampling)
             session.add(new)
             changed(session, new)

@@ -100,10 +100,17 @@ class Actions:
                 system_prompt=str(details.get("system_prompt") or "") if fresh else None,
                 sampling=self.own_sampling(details) if fresh else None,
             )
-            self.parts.manager.save_draft(place.conversation or "new", "")
+            self._forget_draft(place.conversation or "new")
             return Outcome(self.view(place, sent.conversation.id, self.replaced(place, sent.replaced)), composer="")
 
         return self.attempt(place, act)
+
+    def _forget_draft(self, key: str) -> None:
+        """The message is committed: a draft that cannot be removed now must not make it look refused."""
+        try:
+            self.parts.manager.save_draft(key, "")
+        except StorageError as error:
+            log.warning("a draft that was sent could not be removed: %s", error)
 
     def replaced(self, place: Place, count: int) -> Json | None:
         if not count:

@@ -11,11 +11,24 @@ export function boot(page) {
   let countTimer = null;
   const field = () => document.querySelector("#composer textarea");
 
+  // What was typed belongs to the place where it was typed, also when the tab has moved on before it is kept.
+  let typed = null;
+
+  const save = (draft) => page.server.keep_draft(draft).catch(() => page.follower.setOffline(true));
+
   const keep = () => {
     clearTimeout(draftTimer);
     draftTimer = null;
-    if (!field()) return;
-    page.server.keep_draft({ ...page.where(), text: field().value }).catch(() => page.follower.setOffline(true));
+    typed = null;
+    if (field()) save({ ...page.where(), text: field().value });
+  };
+
+  // Before the tab goes to another conversation.
+  const flush = () => {
+    clearTimeout(draftTimer);
+    draftTimer = null;
+    if (typed) save(typed);
+    typed = null;
   };
 
   const count = async () => {
@@ -34,7 +47,8 @@ export function boot(page) {
     event.target.dir = "auto";
     clearTimeout(draftTimer);
     clearTimeout(countTimer);
-    draftTimer = setTimeout(keep, DRAFT_AFTER);
+    typed = { ...page.where(), text: event.target.value };
+    draftTimer = setTimeout(flush, DRAFT_AFTER);
     countTimer = setTimeout(count, COUNT_AFTER);
   });
   document.addEventListener("visibilitychange", () => document.hidden && draftTimer !== null && keep());
@@ -55,12 +69,16 @@ export function boot(page) {
       sending();
     }
   }, { capture: true });
-  document.addEventListener("click", (event) => event.target.closest("#send") && sending(), { capture: true });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("#send")) sending();
+    else if (event.target.closest("#new-conversation")) flush();
+  }, { capture: true });
 
   // A draft that is kept after its message was sent would come back at the next visit.
   function sending() {
     clearTimeout(draftTimer);
     draftTimer = null;
+    typed = null;
   }
 
   // After a reload: what this tab had in the composer, unless the server knows a draft or the message arrived.
@@ -70,5 +88,5 @@ export function boot(page) {
     if (!unsent || field().value || unsent.conversation !== page.where().conversation) return;
     if (page.transcript.lastOwnText() !== unsent.text.trim()) type(field(), unsent.text);
   }
-  return { restore, keep };
+  return { restore, keep, flush };
 }

@@ -43,6 +43,7 @@ class Page {
 
   // Ask the server for an act; the answer arrives as a view.
   act(name, data = {}) {
+    if (name === "open" || name === "branch" || name === "trash_conversation") this.composer.flush();
     this.mounts.transcript.trigger("act", { name, ...data });
   }
 
@@ -79,6 +80,7 @@ class Page {
 
   applyPage(view) {
     const before = this.conversation?.id ?? null;
+    if (this.composer && (view.conversation?.id ?? null) !== before) this.composer.flush();
     this.conversation = view.conversation;
     this.head = view.conversation?.head ?? null;
     const now = this.conversation?.id ?? null;
