@@ -62,6 +62,7 @@ def test_a_branch_into_a_new_conversation_keeps_modes_and_what_was_sent(start: S
     copy = scene.parts.manager.branch(first.reply_id)
     items = scene.parts.manager.window(copy.id).items
     assert [(item.message.mode, item.message.fields["form"]) for item in items] == [("poem", "sonnet")] * 2
+    assert scene.parts.manager.conversation(copy.id).fields == {"form": "sonnet", "characters": "5"}
     assert scene.parts.manager.exact_prompt(items[-1].message.id)[-1][1] == asked(scene)[0]
 
 

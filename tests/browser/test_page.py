@@ -96,6 +96,16 @@ def test_what_was_typed_and_not_sent_is_there_after_closing_the_tab(remote_app, 
     assert again.input_value("#composer textarea") == "Half a thought"
 
 
+def test_what_was_typed_a_moment_before_another_conversation_is_opened_stays_with_its_own(remote_app, open_page):
+    page = open_page(remote_app.url)
+    ask(page, "The first one")
+    page.fill("#composer textarea", "Half a thought")
+    page.click("#new-conversation")
+    until(lambda: page.input_value("#composer textarea") == "", what="the empty page")
+    page.go_back()
+    until(lambda: page.input_value("#composer textarea") == "Half a thought", what="the unsent text")
+
+
 def test_chinese_is_complete_and_is_kept(remote_app, open_page):
     page = open_page(remote_app.url, locale="zh-CN")
     assert page.inner_text("#send") == "发送"

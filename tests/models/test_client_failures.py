@@ -161,3 +161,10 @@ def test_counting_fails_like_asking(scripted_engine: Start) -> None:
     client.close()
     with pytest.raises(EndpointUnreachable):
         client.count_tokens(HELLO)
+
+
+def test_what_was_held_back_as_a_possible_tag_is_kept_when_the_stream_breaks(scripted_engine: Start) -> None:
+    engine = scripted_engine(reply="<think and more", sizes=4, failure=Failure("cut", after=1))
+    text, error = ask(engine.endpoint)
+    assert isinstance(error, StreamBroken)
+    assert text == "<thi"
